@@ -1,0 +1,165 @@
+//! The plan: what a topology script declares, as pure data.
+//!
+//! Evaluating a script yields a [`Plan`] and starts nothing. A plan can be printed, compared, saved as
+//! JSON and tested. Experiments appear in it by name, options and position only: their bodies stay in the
+//! script, which every run evaluates anew. Ports are already allocated here, so a plan is the same for the
+//! same script, parameters, seed and port allocator.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Index of a node in [`Plan::nodes`]; stable within a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId(pub u32);
+
+/// Index of a monitored master in [`Plan::monitors`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MonitorId(pub u32);
+
+/// A place in a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The script's path as given, or the name of a built-in topology.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+}
+
+/// Everything a script declares.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of this structure in JSON.
+    pub version: u32,
+    /// The topology's name: the script's file stem unless `topology(#{ name })` says otherwise.
+    pub name: String,
+    /// Which network the nodes live on.
+    pub network: Network,
+    /// Seed of every random choice in the run.
+    pub seed: u64,
+    /// Parameters declared with `param`, with the values in force.
+    pub params: BTreeMap<String, String>,
+    /// Nodes in order of declaration.
+    pub nodes: Vec<Node>,
+    /// Monitored masters in order of declaration.
+    pub monitors: Vec<Monitor>,
+    /// Experiments in order of declaration.
+    pub experiments: Vec<Experiment>,
+}
+
+/// The network the nodes live on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// 127.0.0.1 and distinct ports; links cannot be cut.
+    #[default]
+    Host,
+}
+
+/// One process of the topology.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Unique name, as declared.
+    pub name: String,
+    /// What the node is at the start.
+    pub kind: NodeKind,
+    /// Address clients and peers use.
+    pub ip: IpAddr,
+    /// Port it listens on.
+    pub port: u16,
+    /// Which server program runs it.
+    pub engine: EngineChoice,
+    /// Directives given by the script, in order of the map's keys; values as redis.conf would have them.
+    pub config: BTreeMap<String, String>,
+    /// Extra environment.
+    pub env: BTreeMap<String, String>,
+    /// Directory to start from (copied into the node's own).
+    pub data: Option<PathBuf>,
+    /// What happens when the process ends by itself.
+    pub restart: RestartPolicy,
+    /// Where the script declared it.
+    pub position: Position,
+}
+
+/// What a node is when it starts; roles change later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub enum NodeKind {
+    /// A server without a master.
+    Master,
+    /// A server that replicates from another node.
+    Replica {
+        /// The node it is told to follow.
+        of: NodeId,
+    },
+    /// A sentinel; what it monitors is in [`Plan::monitors`].
+    Sentinel,
+}
+
+/// The program a node runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// This binary (`topple server`, `topple sentinel`).
+    Topple,
+    /// Another server's binary, e.g. `/usr/bin/redis-server`.
+    Path(PathBuf),
+}
+
+/// Restart policy of a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// Leave it down.
+    #[default]
+    No,
+    /// Start it again when it ends with another code than 0 or by a signal, with back-off.
+    OnFailure,
+    /// Start it again whatever it ended with, with back-off.
+    Always,
+}
+
+/// A master watched by sentinels under a name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Monitor {
+    /// The master's name, e.g. `mymaster`.
+    pub name: String,
+    /// The node that is master at the start.
+    pub master: NodeId,
+    /// The sentinels that watch it.
+    pub sentinels: Vec<NodeId>,
+    /// Votes needed for ODOWN.
+    pub quorum: u32,
+    /// `down-after-milliseconds`.
+    pub down_after: Duration,
+    /// `failover-timeout`.
+    pub failover_timeout: Duration,
+    /// `parallel-syncs`.
+    pub parallel_syncs: u32,
+    /// Absolute path of the script run for every event, if any.
+    pub notification_script: Option<PathBuf>,
+    /// Absolute path of the script run when the master's address changes, if any.
+    pub client_reconfig_script: Option<PathBuf>,
+    /// Where the script declared it.
+    pub position: Position,
+}
+
+/// An experiment, without its body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Experiment {
+    /// Unique name.
+    pub name: String,
+    /// How often it runs.
+    pub repeat: u32,
+    /// Limit of one repeat.
+    pub timeout: Duration,
+    /// Whether each repeat starts from a fresh, ready topology with empty data.
+    pub fresh: bool,
+    /// Where the script declared it.
+    pub position: Position,
+}
