@@ -1,1 +1,48 @@
-//! (being written)
+//! Files that outlive the process: RDB snapshots, and the checksum and compression they use.
+//!
+//! Everything here turns bytes into values and back. Nothing opens a file or a socket: the
+//! server drains [`rdb::Writer`] into a file or a replica's connection, and feeds
+//! [`rdb::Reader`] from either, in pieces of any size.
+//!
+//! ```
+//! use topple_persist::rdb::{self, Item, KeyMeta, Reader, Step, StringValue, Writer, WriterOptions};
+//!
+//! let mut writer = Writer::new(WriterOptions::default());
+//! writer.header();
+//! writer.aux(b"redis-ver", b"7.2.4");
+//! writer.select_db(0, 1, 0);
+//! writer.string(b"greeting", StringValue::Bytes(b"hello"), KeyMeta::default());
+//! writer.end();
+//! // A server writes `writer.pending()` to its file and calls `writer.clear_pending()`
+//! // whenever that has grown to a good size for one write.
+//!
+//! let mut reader = Reader::new(rdb::Verify::Checksum);
+//! let mut loaded = Vec::new();
+//! for piece in writer.pending().chunks(7) {
+//!     reader.feed(piece);
+//!     loop {
+//!         match reader.next()? {
+//!             Step::NeedMore => break,
+//!             Step::Item(Item::Key { key, value, meta: _ }) => loaded.push((key.to_vec(), value.to_vec())),
+//!             Step::Item(_) => {}
+//!             Step::Done { trailing, .. } => {
+//!                 assert!(trailing.is_empty());
+//!                 break;
+//!             }
+//!         }
+//!     }
+//! }
+//! reader.finish()?; // "unexpected end of file at offset …" if the input stopped short
+//! assert_eq!(loaded, [(b"greeting".to_vec(), b"hello".to_vec())]);
+//! # Ok::<(), rdb::RdbError>(())
+//! ```
+//!
+//! Deliberately absent: values other than strings (the reader names the type it met and where),
+//! the append-only file, and any decision about what a loaded key means (expired keys, duplicate
+//! keys and database numbers are the caller's business).
+
+#![forbid(unsafe_code)]
+
+pub mod crc64;
+pub mod lzf;
+pub mod rdb;

@@ -1,0 +1,288 @@
+//! LZF, the compression of strings in RDB files.
+//!
+//! The format is a sequence of runs, each led by a control byte `c`:
+//! - `c < 32`: `c + 1` literal bytes follow;
+//! - otherwise a match of `(c >> 5) + 2` bytes (when `c >> 5` is 7, the next byte is added to the
+//!   length) that starts `((c & 31) << 8 | next byte) + 1` bytes before the end of the output.
+//!
+//! [`Compressor`] keeps its table of positions between calls, so that a short string pays nothing
+//! for clearing it. [`decompress`] trusts nothing: it never reads or allocates beyond what the
+//! input really yields.
+
+use std::fmt;
+
+/// Farthest distance a match can reach back.
+const MAX_DISTANCE: usize = 1 << 13;
+/// Longest match: 7 from the control byte, 255 from the extra byte, 2 implied.
+const MAX_MATCH: usize = 7 + 255 + 2;
+/// Shortest match that the compressor looks for.
+const MIN_MATCH: usize = 3;
+/// Longest run of literals.
+const MAX_LITERALS: usize = 32;
+/// Most output bytes that one input byte can stand for (a match of 264 takes three).
+const MAX_EXPANSION: usize = MAX_MATCH / 3;
+/// The whole table has `1 << TABLE_BITS` slots; short inputs use only part of it, which stays in
+/// the processor's first cache.
+const TABLE_BITS: u32 = 14;
+const SHORT_TABLE_BITS: u32 = 10;
+const SHORT_INPUT: usize = 2048;
+
+/// The compressed form does not yield what was promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Corrupt;
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("invalid LZF data")
+    }
+}
+
+impl std::error::Error for Corrupt {}
+
+/// Compresses one string after another.
+#[derive(Debug)]
+pub struct Compressor {
+    /// Where a hash of three bytes was last seen, as `base + position` of that time. What is
+    /// below the present `base` belongs to an earlier input and counts as empty.
+    table: Vec<u32>,
+    base: u32,
+}
+
+impl Default for Compressor {
+    fn default() -> Self {
+        Compressor::new()
+    }
+}
+
+impl Compressor {
+    /// A compressor with an empty table (64 KB, allocated on first use).
+    #[must_use]
+    pub fn new() -> Self {
+        Compressor { table: Vec::new(), base: 1 }
+    }
+
+    /// Appends the compressed form of `input` to `output` and gives its length, or leaves
+    /// `output` as it was and gives `None` when that form would be longer than `limit` bytes.
+    pub fn compress(&mut self, input: &[u8], output: &mut Vec<u8>, limit: usize) -> Option<usize> {
+        let length = u32::try_from(input.len()).ok()?;
+        self.forget_earlier_inputs(length)?;
+        let bits = if input.len() <= SHORT_INPUT { SHORT_TABLE_BITS } else { TABLE_BITS };
+        let start = output.len();
+        let mut literals_from = 0;
+        let mut at = 0;
+        while at + MIN_MATCH <= input.len() {
+            let earlier = self.replace(input, at, bits);
+            let length = earlier.map_or(0, |earlier| match_length(input, earlier, at));
+            if length < MIN_MATCH {
+                at += 1;
+                // Every pending literal costs a byte: past the limit there is no way back.
+                if output.len() - start + (at - literals_from) > limit {
+                    output.truncate(start);
+                    return None;
+                }
+                continue;
+            }
+            push_literals(&input[literals_from..at], output);
+            push_match(at - earlier.unwrap_or(0), length, output);
+            at += length;
+            literals_from = at;
+            // The end of a match is worth remembering; every position inside it hardly is.
+            for inside in [at - 2, at - 1] {
+                if inside + MIN_MATCH <= input.len() {
+                    self.replace(input, inside, bits);
+                }
+            }
+        }
+        push_literals(&input[literals_from..], output);
+        self.base += u32::try_from(input.len()).ok()?;
+        let length = output.len() - start;
+        if length > limit {
+            output.truncate(start);
+            return None;
+        }
+        Some(length)
+    }
+
+    /// Prepares the table for an input of `length` bytes; `None` when positions do not fit.
+    fn forget_earlier_inputs(&mut self, length: u32) -> Option<()> {
+        if self.table.is_empty() {
+            self.table = vec![0; 1 << TABLE_BITS];
+        }
+        if self.base.checked_add(length).is_none() {
+            self.table.fill(0);
+            self.base = 1;
+            self.base.checked_add(length)?;
+        }
+        Some(())
+    }
+
+    /// Notes that the three bytes at `at` were seen there; gives where they may have been before.
+    fn replace(&mut self, input: &[u8], at: usize, bits: u32) -> Option<usize> {
+        let three = u32::from(input[at]) << 16 | u32::from(input[at + 1]) << 8 | u32::from(input[at + 2]);
+        let slot = (three.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize;
+        let seen = std::mem::replace(&mut self.table[slot], self.base + at as u32);
+        seen.checked_sub(self.base).map(|position| position as usize)
+    }
+}
+
+/// How many bytes from `at` on repeat those from `earlier` on; 0 when that is too far back.
+fn match_length(input: &[u8], earlier: usize, at: usize) -> usize {
+    if at - earlier > MAX_DISTANCE {
+        return 0;
+    }
+    let longest = MAX_MATCH.min(input.len() - at);
+    let (now, before) = (&input[at..at + longest], &input[earlier..earlier + longest]);
+    now.iter().zip(before).take_while(|(a, b)| a == b).count()
+}
+
+fn push_literals(literals: &[u8], output: &mut Vec<u8>) {
+    for run in literals.chunks(MAX_LITERALS) {
+        output.push((run.len() - 1) as u8);
+        output.extend_from_slice(run);
+    }
+}
+
+fn push_match(distance: usize, length: usize, output: &mut Vec<u8>) {
+    let (back, length) = (distance - 1, length - 2);
+    let high = (back >> 8) as u8;
+    if length < 7 {
+        output.push((length as u8) << 5 | high);
+    } else {
+        output.push(7 << 5 | high);
+        output.push((length - 7) as u8);
+    }
+    output.push(back as u8);
+}
+
+/// Replaces the content of `output` by the decompressed form of `input`, which must be exactly
+/// `length` bytes long.
+///
+/// A `length` that `input` cannot possibly yield is refused before anything is allocated.
+///
+/// # Errors
+/// [`Corrupt`] when a run is cut off, a match reaches back before the start, or the output would
+/// not be exactly `length` bytes; `output` then holds what was decompressed so far.
+pub fn decompress(input: &[u8], length: usize, output: &mut Vec<u8>) -> Result<(), Corrupt> {
+    output.clear();
+    if length > input.len().saturating_mul(MAX_EXPANSION) {
+        return Err(Corrupt);
+    }
+    output.reserve(length.min(input.len() * 2));
+    let mut rest = input;
+    while let Some((&control, after)) = rest.split_first() {
+        rest = if control < MAX_LITERALS as u8 {
+            let (literals, after) = after.split_at_checked(usize::from(control) + 1).ok_or(Corrupt)?;
+            output.extend_from_slice(literals);
+            after
+        } else {
+            copy_match(control, after, output)?
+        };
+        if output.len() > length {
+            return Err(Corrupt);
+        }
+    }
+    if output.len() == length { Ok(()) } else { Err(Corrupt) }
+}
+
+/// Carries out one match; gives the input after it.
+fn copy_match<'a>(control: u8, rest: &'a [u8], output: &mut Vec<u8>) -> Result<&'a [u8], Corrupt> {
+    let mut length = usize::from(control >> 5) + 2;
+    let mut rest = rest;
+    if length == 7 + 2 {
+        let (&more, after) = rest.split_first().ok_or(Corrupt)?;
+        length += usize::from(more);
+        rest = after;
+    }
+    let (&low, rest) = rest.split_first().ok_or(Corrupt)?;
+    let distance = (usize::from(control & 31) << 8 | usize::from(low)) + 1;
+    let mut from = output.len().checked_sub(distance).ok_or(Corrupt)?;
+    // A match may overlap what it produces: "a" at distance 1 repeats it. What exists is copied
+    // in pieces that double in size.
+    while length > 0 {
+        let piece = length.min(output.len() - from);
+        output.extend_from_within(from..from + piece);
+        from += piece;
+        length -= piece;
+    }
+    Ok(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn round_trip(compressor: &mut Compressor, input: &[u8]) -> usize {
+        let mut packed = b"before".to_vec();
+        let length = compressor.compress(input, &mut packed, usize::MAX).expect("no limit");
+        assert_eq!(length, packed.len() - 6);
+        let mut output = Vec::new();
+        decompress(&packed[6..], input.len(), &mut output).expect("our own output");
+        assert_eq!(output, input);
+        length
+    }
+
+    #[test]
+    fn repeats_shrink() {
+        let mut compressor = Compressor::new();
+        assert!(round_trip(&mut compressor, &[b'a'; 10_000]) < 150);
+        assert!(round_trip(&mut compressor, &b"the quick brown fox ".repeat(100)) < 80);
+    }
+
+    #[test]
+    fn gives_up_at_the_limit_and_leaves_no_trace() {
+        let mut compressor = Compressor::new();
+        let noise: Vec<u8> = (0..200u8).collect();
+        let mut output = b"x".to_vec();
+        assert_eq!(compressor.compress(&noise, &mut output, noise.len() - 4), None);
+        assert_eq!(output, b"x");
+    }
+
+    #[test]
+    fn positions_of_earlier_inputs_are_never_matched() {
+        let mut compressor = Compressor::new();
+        compressor.base = u32::MAX - 1_000;
+        for round in 0..100 {
+            round_trip(&mut compressor, &[b'a' + (round % 26); 300]);
+        }
+        assert!(compressor.base < 100_000, "the table was started anew");
+    }
+
+    #[test]
+    fn refuses_bad_input() {
+        let mut output = Vec::new();
+        for (input, length, why) in [
+            (&[5, b'a'][..], 6, "literals cut off"),
+            (&[0, b'a', 0x20], 4, "match without distance"),
+            (&[0, b'a', 0xe0, 1], 12, "long match without distance"),
+            (&[0, b'a', 0x20, 1], 4, "reaches back before the start"),
+            (&[0, b'a'], 2, "shorter than promised"),
+            (&[1, b'a', b'b'], 1, "longer than promised"),
+            (&[0, b'a'], usize::MAX, "impossible length"),
+        ] {
+            assert_eq!(decompress(input, length, &mut output), Err(Corrupt), "{why}");
+        }
+        assert!(output.capacity() < 1_000);
+    }
+
+    proptest! {
+        #[test]
+        fn round_trips(
+            inputs in prop::collection::vec(
+                prop::collection::vec(prop_oneof![Just(0u8), Just(1), any::<u8>()], 0..5_000), 1..5),
+        ) {
+            let mut compressor = Compressor::new();
+            for input in &inputs {
+                round_trip(&mut compressor, input);
+            }
+        }
+
+        #[test]
+        fn hostile_input_never_panics(input in prop::collection::vec(any::<u8>(), 0..500), length in 0..10_000usize) {
+            let mut output = Vec::new();
+            if decompress(&input, length, &mut output).is_ok() {
+                prop_assert_eq!(output.len(), length);
+            }
+        }
+    }
+}

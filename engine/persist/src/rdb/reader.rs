@@ -1,0 +1,462 @@
+//! Reading a snapshot that arrives in pieces.
+//!
+//! The bytes lie in one buffer, which the caller fills ([`Reader::feed`], or [`Reader::space`] and
+//! [`Reader::commit`] to read into it directly) and from which items are lent out. The buffer
+//! grows with what has arrived and never with what a length in the file promises. The checksum is
+//! carried over large pieces, as they leave the buffer.
+
+use super::cursor::{Cursor, Stop, Text};
+use super::error::{ErrorKind, RdbError};
+use super::format::{self, KeyMeta, ModuleId, StringValue, opcode};
+use crate::{crc64, lzf};
+
+/// Whether the checksum of the file is compared (`rdbchecksum`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// A file whose checksum does not match is refused.
+    Checksum,
+    /// The checksum is passed over.
+    Nothing,
+}
+
+/// What came of the checksum at the end of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked {
+    /// It matched.
+    Matched,
+    /// The file has none (before version 5), or the one that means "not computed".
+    Absent,
+    /// The reader was told not to look.
+    Skipped,
+}
+
+/// What [`Reader::next`] found.
+#[derive(Debug, PartialEq)]
+pub enum Step<'a> {
+    /// All that was fed has been taken; the next item is not complete yet.
+    NeedMore,
+    /// One item; it borrows from the reader until the next call.
+    Item(Item<'a>),
+    /// The file is complete. Further calls give the same.
+    Done {
+        /// What came of the checksum.
+        checked: Checked,
+        /// Bytes that were fed after the file's end (the commands after the preamble of an
+        /// append-only file, for example).
+        trailing: &'a [u8],
+    },
+}
+
+/// A part of the file.
+#[derive(Debug, PartialEq)]
+pub enum Item<'a> {
+    /// The signature, always first.
+    Header {
+        /// Version of the format.
+        version: u16,
+    },
+    /// An auxiliary field.
+    Aux {
+        /// Its name.
+        key: &'a [u8],
+        /// Its value, integers in decimal.
+        value: &'a [u8],
+    },
+    /// The keys that follow belong to this database.
+    SelectDb(u32),
+    /// Sizes of the database, a hint.
+    ResizeDb {
+        /// Number of keys.
+        keys: u64,
+        /// Number of keys with an expiry.
+        volatile: u64,
+    },
+    /// Sizes of a hash slot (version 12), a hint.
+    SlotInfo {
+        /// The slot.
+        slot: u64,
+        /// Number of keys in it.
+        keys: u64,
+        /// Number of keys with an expiry in it.
+        volatile: u64,
+    },
+    /// A key with a string for its value.
+    Key {
+        /// Its name.
+        key: &'a [u8],
+        /// Its value.
+        value: StringValue<'a>,
+        /// Expiry and usage.
+        meta: KeyMeta,
+    },
+    /// A function library's source.
+    Function(&'a [u8]),
+    /// Data that a module keeps beside the keys. It has been passed over.
+    ModuleAux {
+        /// The module's type.
+        module: ModuleId,
+    },
+}
+
+/// An item as ranges of the buffer, before anything is lent out.
+#[derive(Debug)]
+enum Parsed {
+    Header { version: u16 },
+    Aux { key: Text, value: Text },
+    SelectDb(u32),
+    ResizeDb { keys: u64, volatile: u64 },
+    SlotInfo { slot: u64, keys: u64, volatile: u64 },
+    Meta(KeyMeta),
+    Key { key: Text, value: Text },
+    Function(Text),
+    ModuleAux(ModuleId),
+    End,
+    Checksum(u64),
+}
+
+#[derive(Debug)]
+enum State {
+    Header,
+    Body,
+    Checksum,
+    Done(Checked),
+    Failed(RdbError),
+}
+
+/// Takes an RDB file of version 1 to [`super::NEWEST_READABLE`] apart.
+#[derive(Debug)]
+pub struct Reader {
+    verify: Verify,
+    state: State,
+    version: u16,
+    /// What has been read about the key to come.
+    meta: KeyMeta,
+    /// `buffer[taken..filled]` waits to be read.
+    buffer: Vec<u8>,
+    taken: usize,
+    filled: usize,
+    /// The file's bytes before `buffer`.
+    base: u64,
+    /// `buffer[..summed]` is in `crc`.
+    summed: usize,
+    crc: u64,
+    /// Where a key or value goes that does not lie in the buffer as it is.
+    first: Vec<u8>,
+    second: Vec<u8>,
+}
+
+impl Reader {
+    /// A reader at the start of a file.
+    #[must_use]
+    pub fn new(verify: Verify) -> Self {
+        Reader {
+            verify,
+            state: State::Header,
+            version: 0,
+            meta: KeyMeta::default(),
+            buffer: Vec::new(),
+            taken: 0,
+            filled: 0,
+            base: 0,
+            summed: 0,
+            crc: 0,
+            first: Vec::new(),
+            second: Vec::new(),
+        }
+    }
+
+    /// Adds the next bytes of the file. Call [`next`](Reader::next) until it needs more before
+    /// feeding again, so that the buffer stays small.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.space(bytes.len()).copy_from_slice(bytes);
+        self.commit(bytes.len());
+    }
+
+    /// Room for `length` bytes to be read into, then told with [`commit`](Reader::commit).
+    pub fn space(&mut self, length: usize) -> &mut [u8] {
+        if self.buffer.len() - self.filled < length && self.taken > 0 {
+            self.sum();
+            self.buffer.copy_within(self.taken..self.filled, 0);
+            self.base += self.taken as u64;
+            self.filled -= self.taken;
+            self.taken = 0;
+            self.summed = 0;
+        }
+        let end = self.filled + length;
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        &mut self.buffer[self.filled..end]
+    }
+
+    /// Takes over the first `length` bytes of the last [`space`](Reader::space).
+    ///
+    /// # Panics
+    /// When that space was smaller.
+    pub fn commit(&mut self, length: usize) {
+        assert!(length <= self.buffer.len() - self.filled, "more bytes committed than there was space for");
+        self.filled += length;
+    }
+
+    /// Bytes of the file that have been read into items.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.base + self.taken as u64
+    }
+
+    /// The next part of the file.
+    ///
+    /// # Errors
+    /// [`RdbError`] when the file cannot be loaded; further calls give the same error.
+    #[allow(clippy::should_implement_trait, reason = "items are lent, which Iterator cannot express")]
+    pub fn next(&mut self) -> Result<Step<'_>, RdbError> {
+        let parsed = match self.parse().and_then(|parsed| self.unpack(parsed)) {
+            Ok(parsed) => parsed,
+            Err(Stop::NeedMore) => return Ok(Step::NeedMore),
+            Err(Stop::Error(error)) => {
+                self.state = State::Failed(error.clone());
+                return Err(error);
+            }
+        };
+        let meta = match parsed {
+            Parsed::Key { .. } => std::mem::take(&mut self.meta),
+            _ => KeyMeta::default(),
+        };
+        Ok(self.lend(&parsed, meta))
+    }
+
+    /// To be called when the input has ended.
+    ///
+    /// # Errors
+    /// The earlier error if there was one, else [`ErrorKind::UnexpectedEnd`] unless
+    /// [`Step::Done`] has been reached.
+    pub fn finish(&self) -> Result<(), RdbError> {
+        match &self.state {
+            State::Done(_) => Ok(()),
+            State::Failed(error) => Err(error.clone()),
+            State::Header | State::Body | State::Checksum => {
+                Err(RdbError { offset: self.base + self.filled as u64, kind: ErrorKind::UnexpectedEnd })
+            }
+        }
+    }
+
+    /// Takes the next part that the caller should see off the buffer. `Parsed::End` stands for
+    /// the state `Done`.
+    fn parse(&mut self) -> Result<Parsed, Stop> {
+        loop {
+            let mut cursor = Cursor::new(&self.buffer[..self.filled], self.taken, self.base);
+            let parsed = match &self.state {
+                State::Header => header(&mut cursor)?,
+                State::Body => body(&mut cursor, self.meta)?,
+                State::Checksum => Parsed::Checksum(u64::from_le_bytes(cursor.array()?)),
+                State::Done(_) => return Ok(Parsed::End),
+                State::Failed(error) => return Err(Stop::Error(error.clone())),
+            };
+            let start = std::mem::replace(&mut self.taken, cursor.at);
+            match parsed {
+                Parsed::Meta(meta) => self.meta = meta,
+                Parsed::End if self.version < format::FIRST_WITH_CHECKSUM => {
+                    self.state = State::Done(Checked::Absent);
+                }
+                Parsed::End => {
+                    self.sum();
+                    self.state = State::Checksum;
+                }
+                Parsed::Checksum(stored) => self.state = State::Done(self.check(stored, start)?),
+                Parsed::Header { version } => {
+                    self.version = version;
+                    self.state = State::Body;
+                    return Ok(parsed);
+                }
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn check(&self, stored: u64, at: usize) -> Result<Checked, Stop> {
+        if self.verify == Verify::Nothing {
+            Ok(Checked::Skipped)
+        } else if stored == 0 {
+            Ok(Checked::Absent)
+        } else if stored == self.crc {
+            Ok(Checked::Matched)
+        } else {
+            let kind = ErrorKind::WrongChecksum { expected: stored, found: self.crc };
+            Cursor::fail(self.base + at as u64, kind)
+        }
+    }
+
+    /// Carries the checksum over what has been taken.
+    fn sum(&mut self) {
+        let summing = matches!(self.state, State::Header | State::Body);
+        if summing && self.verify == Verify::Checksum {
+            self.crc = crc64::update(self.crc, &self.buffer[self.summed..self.taken]);
+        }
+        self.summed = self.taken;
+    }
+
+    /// Puts the strings of an item that do not lie in the buffer as they are where they can be
+    /// lent from.
+    fn unpack(&mut self, parsed: Parsed) -> Result<Parsed, Stop> {
+        match &parsed {
+            Parsed::Aux { key, value } => {
+                unpack(&self.buffer, key, &mut self.first)?;
+                unpack(&self.buffer, value, &mut self.second)?;
+            }
+            Parsed::Key { key, value } => {
+                unpack(&self.buffer, key, &mut self.first)?;
+                if !matches!(value, Text::Int(_)) {
+                    unpack(&self.buffer, value, &mut self.second)?;
+                }
+            }
+            Parsed::Function(code) => unpack(&self.buffer, code, &mut self.first)?,
+            _ => {}
+        }
+        Ok(parsed)
+    }
+
+    fn lend(&self, parsed: &Parsed, meta: KeyMeta) -> Step<'_> {
+        let item = match parsed {
+            Parsed::Key { key, value } => Item::Key {
+                key: self.lent(key, &self.first),
+                value: match value {
+                    Text::Int(number) => StringValue::Int(*number),
+                    value => StringValue::Bytes(self.lent(value, &self.second)),
+                },
+                meta,
+            },
+            Parsed::Aux { key, value } => {
+                Item::Aux { key: self.lent(key, &self.first), value: self.lent(value, &self.second) }
+            }
+            Parsed::Function(code) => Item::Function(self.lent(code, &self.first)),
+            &Parsed::Header { version } => Item::Header { version },
+            &Parsed::SelectDb(db) => Item::SelectDb(db),
+            &Parsed::ResizeDb { keys, volatile } => Item::ResizeDb { keys, volatile },
+            &Parsed::SlotInfo { slot, keys, volatile } => Item::SlotInfo { slot, keys, volatile },
+            &Parsed::ModuleAux(module) => Item::ModuleAux { module },
+            Parsed::Meta(_) | Parsed::End | Parsed::Checksum(_) => return self.done(),
+        };
+        Step::Item(item)
+    }
+
+    fn lent<'a>(&'a self, text: &Text, unpacked: &'a [u8]) -> &'a [u8] {
+        match text {
+            Text::Plain(range) => &self.buffer[range.clone()],
+            Text::Int(_) | Text::Compressed { .. } => unpacked,
+        }
+    }
+
+    fn done(&self) -> Step<'_> {
+        match self.state {
+            State::Done(checked) => Step::Done { checked, trailing: &self.buffer[self.taken..self.filled] },
+            _ => Step::NeedMore,
+        }
+    }
+}
+
+/// Writes a string into `output` unless it lies in the buffer as it is.
+fn unpack(buffer: &[u8], text: &Text, output: &mut Vec<u8>) -> Result<(), Stop> {
+    match text {
+        Text::Plain(_) => Ok(()),
+        Text::Int(number) => {
+            output.clear();
+            output.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+            Ok(())
+        }
+        Text::Compressed { packed, length, offset } => {
+            match lzf::decompress(&buffer[packed.clone()], *length, output) {
+                Ok(()) => Ok(()),
+                Err(lzf::Corrupt) => Cursor::fail(*offset, ErrorKind::InvalidLzf),
+            }
+        }
+    }
+}
+
+fn header(cursor: &mut Cursor<'_>) -> Result<Parsed, Stop> {
+    let offset = cursor.offset();
+    let start: [u8; 9] = match cursor.array() {
+        Ok(start) => start,
+        // A file of another kind is refused at its first wrong byte, however short it is.
+        Err(_) if cursor.starts_like(format::MAGIC) => return Err(Stop::NeedMore),
+        Err(_) => return Cursor::fail(offset, ErrorKind::WrongSignature),
+    };
+    let (magic, digits) = start.split_at(format::MAGIC.len());
+    if magic != format::MAGIC || !digits.iter().all(u8::is_ascii_digit) {
+        return Cursor::fail(offset, ErrorKind::WrongSignature);
+    }
+    let version = digits.iter().fold(0, |version, digit| version * 10 + u16::from(digit - b'0'));
+    if !(1..=format::NEWEST_READABLE).contains(&version) {
+        let at = offset + format::MAGIC.len() as u64;
+        return Cursor::fail(at, ErrorKind::UnsupportedVersion(version));
+    }
+    Ok(Parsed::Header { version })
+}
+
+/// One element after the header. `meta` is what earlier elements said about the key to come.
+fn body(cursor: &mut Cursor<'_>, meta: KeyMeta) -> Result<Parsed, Stop> {
+    let offset = cursor.offset();
+    let code = cursor.byte()?;
+    if code == format::TYPE_STRING {
+        return Ok(Parsed::Key { key: cursor.text()?, value: cursor.text()? });
+    }
+    if let Some(name) = format::type_name(code) {
+        return Cursor::fail(offset, ErrorKind::UnsupportedValueType(name));
+    }
+    match code {
+        opcode::EXPIRE_MS => {
+            let at_ms = i64::from_le_bytes(cursor.array()?);
+            return Ok(Parsed::Meta(KeyMeta { expires_at_ms: Some(at_ms), ..meta }));
+        }
+        opcode::EXPIRE_S => {
+            let at_s = i64::from(i32::from_le_bytes(cursor.array()?));
+            return Ok(Parsed::Meta(KeyMeta { expires_at_ms: Some(at_s * 1_000), ..meta }));
+        }
+        opcode::IDLE => return Ok(Parsed::Meta(KeyMeta { lru_idle_s: Some(cursor.number()?), ..meta })),
+        opcode::FREQ => return Ok(Parsed::Meta(KeyMeta { lfu: Some(cursor.byte()?), ..meta })),
+        _ if meta != KeyMeta::default() => return Cursor::fail(offset, ErrorKind::MetadataWithoutKey),
+        _ => {}
+    }
+    Ok(match code {
+        opcode::AUX => Parsed::Aux { key: cursor.text()?, value: cursor.text()? },
+        opcode::SELECT_DB => Parsed::SelectDb(cursor.number_u32()?),
+        opcode::RESIZE_DB => Parsed::ResizeDb { keys: cursor.number()?, volatile: cursor.number()? },
+        opcode::SLOT_INFO => {
+            Parsed::SlotInfo { slot: cursor.number()?, keys: cursor.number()?, volatile: cursor.number()? }
+        }
+        opcode::FUNCTION2 => Parsed::Function(cursor.text()?),
+        opcode::MODULE_AUX => Parsed::ModuleAux(module_aux(cursor)?),
+        opcode::END => Parsed::End,
+        opcode::FUNCTION_PRE_GA => return Cursor::fail(offset, ErrorKind::PreReleaseFunction),
+        _ => return Cursor::fail(offset, ErrorKind::UnknownType(code)),
+    })
+}
+
+/// Passes over what a module keeps beside the keys: its id, when it is to be loaded, and parts
+/// that each say their kind.
+fn module_aux(cursor: &mut Cursor<'_>) -> Result<ModuleId, Stop> {
+    const END: u64 = 0;
+    const SIGNED: u64 = 1;
+    const UNSIGNED: u64 = 2;
+    const FLOAT: u64 = 3;
+    const DOUBLE: u64 = 4;
+    const STRING: u64 = 5;
+
+    let module = ModuleId(cursor.number()?);
+    let when_offset = cursor.offset();
+    let when = cursor.number()?;
+    if when != UNSIGNED {
+        return Cursor::fail(when_offset, ErrorKind::InvalidModuleData(when));
+    }
+    cursor.number()?;
+    loop {
+        let offset = cursor.offset();
+        match cursor.number()? {
+            END => return Ok(module),
+            SIGNED | UNSIGNED => drop(cursor.number()?),
+            FLOAT => drop(cursor.array::<4>()?),
+            DOUBLE => drop(cursor.array::<8>()?),
+            STRING => drop(cursor.text()?),
+            part => return Cursor::fail(offset, ErrorKind::InvalidModuleData(part)),
+        }
+    }
+}
