@@ -1,0 +1,109 @@
+//! What a command leaves behind for the dispatcher: how much it changed, which keys, what to replicate.
+//!
+//! Handlers only record; the dispatcher alone feeds replicas, watchers and subscribers from it. What nobody
+//! is interested in is not even recorded, so that a write to a server without watchers, subscribers or
+//! replicas pays a branch.
+
+/// Classes of keyspace events, as in `notify-keyspace-events`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Class {
+    /// `g`: commands that are not of one type.
+    Generic = 1,
+    /// `$`
+    String = 2,
+    /// `l`
+    List = 4,
+    /// `s`
+    Set = 8,
+    /// `h`
+    Hash = 16,
+    /// `z`
+    SortedSet = 32,
+    /// `x`
+    Expired = 64,
+    /// `e`
+    Evicted = 128,
+    /// `t`
+    Stream = 256,
+    /// `m`: a read missed.
+    Miss = 512,
+    /// `n`: a key was created.
+    New = 1024,
+}
+
+/// A keyspace event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The database.
+    pub db: u32,
+    /// The event's name, e.g. `set`.
+    pub event: &'static str,
+    /// The key.
+    pub key: Vec<u8>,
+}
+
+/// What goes to replicas when a command changed something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Propagation {
+    /// The command as it came.
+    #[default]
+    AsReceived,
+    /// These commands instead of it.
+    Instead(Vec<Vec<Vec<u8>>>),
+    /// Nothing, although something changed.
+    Nothing,
+}
+
+/// What a command did, beyond its reply.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Changes since the server began; what `rdb_changes_since_last_save` counts from.
+    pub dirty: u64,
+    /// What to replicate for this command.
+    pub propagation: Propagation,
+    /// Keys that had expired and were deleted on the way; replicated as deletions before the command.
+    pub expired: Vec<(u32, Vec<u8>)>,
+    /// Keys touched by this command, recorded while [`watching`](Self::watching).
+    pub touched: Vec<(u32, Vec<u8>)>,
+    /// Whether some client watches or tracks keys.
+    pub watching: bool,
+    /// Classes of events that are published (a sum of [`Class`] values).
+    pub notify: u16,
+    /// Events to publish.
+    pub notices: Vec<Notice>,
+    /// Lookups that found their key, since CONFIG RESETSTAT.
+    pub hits: u64,
+    /// Lookups that did not.
+    pub misses: u64,
+    /// Keys deleted because they had expired.
+    pub expired_keys: u64,
+}
+
+impl Effects {
+    /// Records one change of `key` and its event.
+    pub fn changed(&mut self, db: u32, key: &[u8], class: Class, event: &'static str) {
+        self.dirty += 1;
+        self.touched(db, key);
+        self.event(db, key, class, event);
+    }
+
+    /// Records that watchers of `key` must know.
+    pub fn touched(&mut self, db: u32, key: &[u8]) {
+        if self.watching {
+            self.touched.push((db, key.to_vec()));
+        }
+    }
+
+    /// Records an event alone.
+    pub fn event(&mut self, db: u32, key: &[u8], class: Class, event: &'static str) {
+        if self.notify & class as u16 != 0 {
+            self.notices.push(Notice { db, event, key: key.to_vec() });
+        }
+    }
+
+    /// Replaces what is replicated for this command.
+    pub fn replicate_instead(&mut self, commands: Vec<Vec<Vec<u8>>>) {
+        self.propagation = Propagation::Instead(commands);
+    }
+}

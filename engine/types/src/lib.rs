@@ -1,0 +1,31 @@
+//! The data commands, a family a module, on a narrow context.
+//!
+//! A command is declared once, in the table at the top of its family's file, beside its code. Its handler
+//! sees a [`Ctx`]: the databases, the time, a random generator, the reply and the effects; never the
+//! server, its clients or its sockets. What follows from a command (replication, keyspace events, watched
+//! keys) is derived by the dispatcher from the [`Effects`] it leaves.
+
+#![forbid(unsafe_code)]
+
+pub mod ctx;
+pub mod effects;
+pub mod error;
+pub mod glob;
+pub mod keys;
+pub mod random;
+pub mod spec;
+pub mod strings;
+
+pub use ctx::{Ctx, ExpiryRule, Key, Now};
+pub use effects::{Class, Effects, Notice, Propagation};
+pub use error::CommandError;
+pub use random::Random;
+pub use spec::{Command, Flags, Meta};
+
+/// A data command's code.
+pub type Handler = fn(&mut Ctx<'_>, resp::Args<'_>) -> Result<(), CommandError>;
+
+/// Every data command of this crate.
+pub fn commands() -> impl Iterator<Item = &'static Command<Handler>> {
+    strings::COMMANDS.iter().chain(keys::COMMANDS)
+}
