@@ -452,11 +452,60 @@ fn module_aux(cursor: &mut Cursor<'_>) -> Result<ModuleId, Stop> {
         let offset = cursor.offset();
         match cursor.number()? {
             END => return Ok(module),
-            SIGNED | UNSIGNED => drop(cursor.number()?),
-            FLOAT => drop(cursor.array::<4>()?),
-            DOUBLE => drop(cursor.array::<8>()?),
-            STRING => drop(cursor.text()?),
+            SIGNED | UNSIGNED => {
+                cursor.number()?;
+            }
+            FLOAT => {
+                cursor.array::<4>()?;
+            }
+            DOUBLE => {
+                cursor.array::<8>()?;
+            }
+            STRING => {
+                cursor.text()?;
+            }
             part => return Cursor::fail(offset, ErrorKind::InvalidModuleData(part)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Memory follows what has arrived, not what a length promises.
+    #[test]
+    fn a_hostile_length_allocates_nothing() {
+        for (length, then) in [
+            (&[0x80, 0x1f, 0xff, 0xff, 0xff][..], None),
+            // 1,000 bytes that claim to be nearly 512 MB compressed.
+            (&[0xc3, 0x43, 0xe8, 0x80, 0x1f, 0xff, 0xff, 0xff], Some(ErrorKind::InvalidLzf)),
+            // 1,000 bytes that claim the most they could be, but are all literals.
+            (&[0xc3, 0x43, 0xe8, 0x80, 0, 1, 0x57, 0xc0], Some(ErrorKind::InvalidLzf)),
+        ] {
+            let mut reader = Reader::new(Verify::Checksum);
+            reader.feed(b"REDIS0010\xfe\x00\x00\x01k");
+            reader.feed(length);
+            while let Step::Item(_) = reader.next().expect("nothing wrong yet") {}
+            reader.feed(&[0; 1_000]);
+            match reader.next() {
+                Ok(Step::NeedMore) => assert_eq!(then, None),
+                Err(error) => assert_eq!(Some(error.kind), then),
+                Ok(step) => panic!("{step:?}"),
+            }
+            assert!(reader.buffer.capacity() + reader.first.capacity() + reader.second.capacity() < 8_000);
+        }
+    }
+
+    #[test]
+    fn the_buffer_does_not_grow_with_the_file() {
+        let mut reader = Reader::new(Verify::Checksum);
+        reader.feed(b"REDIS0010");
+        for _ in 0..10_000 {
+            while let Step::Item(_) = reader.next().expect("a good file") {}
+            reader.feed(b"\x00\x03key\x05value");
+        }
+        assert!(reader.buffer.capacity() < 100);
+        assert_eq!(reader.base + reader.filled as u64, 9 + 11 * 10_000);
     }
 }
