@@ -1,0 +1,420 @@
+//! [`Slot`] owns one entry, [`Entry`] borrows one.
+//!
+//! The lowest bit of a slot's address repeats whether the entry has a deadline, so that looking
+//! for volatile keys does not load the entries of the others.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
+use std::ptr::{self, NonNull};
+
+use super::shape::{
+    ALIGN, BOXED, EXPIRY, EXPIRY_AT, FLAGS_AT, INLINE_MAX_BYTES, INT, LONG_KEY, SHORT_KEY_LEN_AT, Shape,
+    VALUE_LEN_AT,
+};
+use crate::value::{Encoding, Kind, Object, Value, WallMs};
+
+const CLOCK_MASK: u32 = 0x00ff_ffff;
+const KIND_SHIFT: u32 = 24;
+const ENCODING_SHIFT: u32 = 28;
+const VOLATILE_TAG: usize = 1;
+
+/// The value part of an entry to be written.
+pub(crate) enum Body<'a> {
+    Int(i64),
+    Inline(&'a [u8]),
+    Boxed(Box<Object>),
+}
+
+impl<'a> Body<'a> {
+    /// The bytes inline when the whole entry stays small, otherwise boxed.
+    #[inline]
+    pub(crate) fn of_bytes(key: &[u8], value: &'a [u8], has_expiry: bool) -> Body<'a> {
+        if fits_inline(key.len(), value.len(), has_expiry) {
+            Body::Inline(value)
+        } else {
+            Body::Boxed(Box::new(Object::Raw(value.to_vec())))
+        }
+    }
+}
+
+/// Whether an entry with an inline value of this length is small enough.
+#[inline]
+pub(crate) fn fits_inline(key_len: usize, value_len: usize, has_expiry: bool) -> bool {
+    key_len <= INLINE_MAX_BYTES
+        && value_len <= INLINE_MAX_BYTES
+        && Shape::new(key_len, has_expiry, 0, value_len).bytes() <= INLINE_MAX_BYTES
+}
+
+/// Everything an entry is made of.
+pub(crate) struct Recipe<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) clock: u32,
+    pub(crate) kind: Kind,
+    pub(crate) encoding: Encoding,
+    pub(crate) expires_at: Option<WallMs>,
+    pub(crate) body: Body<'a>,
+}
+
+impl Recipe<'_> {
+    #[inline(always)]
+    fn shape(&self) -> Shape {
+        let (flag, value_len) = match &self.body {
+            Body::Int(_) => (INT, 0),
+            Body::Boxed(_) => (BOXED, 0),
+            Body::Inline(bytes) => (0, bytes.len()),
+        };
+        Shape::new(self.key.len(), self.expires_at.is_some(), flag, value_len)
+    }
+}
+
+/// The owner of one entry.
+///
+/// Invariant: the address without its lowest bit came from `alloc` with the layout that the
+/// entry's own head describes, every part that the head names is initialized, and nobody else
+/// frees or changes it while the slot lives.
+pub(crate) struct Slot(NonNull<u8>);
+
+// SAFETY: a slot is the only owner of its allocation and of the object boxed in it (plain data,
+// without ties to a thread), like a `Box<[u8]>`.
+unsafe impl Send for Slot {}
+// SAFETY: through a shared slot memory is only read.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    pub(crate) fn new(recipe: Recipe<'_>) -> Slot {
+        assert!(u32::try_from(recipe.key.len()).is_ok(), "a key of 4 GiB or more");
+        let shape = recipe.shape();
+        let layout = layout(shape);
+        // SAFETY: the layout's size is at least the eight bytes of the head.
+        let Some(at) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
+        #[cfg(test)]
+        super::tests::LIVE_ENTRIES.set(super::tests::LIVE_ENTRIES.get() + 1);
+        // SAFETY: the allocation was made for this very shape and is nobody else's.
+        unsafe { write(at, shape, recipe) }
+    }
+
+    /// Puts another value, deadline and head in place of the present ones; `recipe.key` must be
+    /// the entry's key. Memory is reused when the sizes are the same.
+    #[inline]
+    pub(crate) fn overwrite(&mut self, recipe: Recipe<'_>) {
+        let old = self.shape();
+        let new = recipe.shape();
+        if layout(old) != layout(new) {
+            *self = Slot::new(recipe);
+            return;
+        }
+        let at = self.at();
+        if old.has(BOXED) {
+            // SAFETY: the flag says that the word is a pointer from `Box::into_raw`, which the
+            // write below forgets, so it is freed exactly once.
+            drop(unsafe { take_boxed(at, old) });
+        }
+        // SAFETY: the allocation has the layout of the new shape too. The recipe cannot borrow
+        // from this entry, because `self` is borrowed mutably.
+        let written = unsafe { write(at, new, recipe) };
+        mem::forget(mem::replace(self, written));
+    }
+
+    /// The same entry with another deadline.
+    pub(crate) fn set_expires_at(&mut self, expires_at: Option<WallMs>) {
+        if let (true, Some(deadline)) = (self.is_volatile(), expires_at) {
+            // SAFETY: the flag says that the eight bytes at `EXPIRY_AT` are the deadline.
+            unsafe { self.at().add(EXPIRY_AT).cast::<i64>().write(deadline.0) }
+        } else if self.is_volatile() || expires_at.is_some() {
+            // SAFETY: the old owner is forgotten below, as the contract of `rebuild` asks.
+            let rebuilt = unsafe { rebuild(self, None, expires_at) };
+            mem::forget(mem::replace(self, rebuilt));
+        }
+    }
+
+    /// The same value, deadline and head under another key.
+    pub(crate) fn with_key(self, key: &[u8]) -> Slot {
+        let old = ManuallyDrop::new(self);
+        let expires_at = old.entry().expires_at();
+        // SAFETY: `old` is never used nor dropped again.
+        unsafe { rebuild(&old, Some(key), expires_at) }
+    }
+
+    /// Sets the access clock, writing only when it changes: after a fork each first write to a
+    /// page copies it.
+    #[inline]
+    pub(crate) fn touch(&mut self, clock: u32) {
+        let word = self.entry().word();
+        let new = word & !CLOCK_MASK | clock & CLOCK_MASK;
+        if word != new {
+            // SAFETY: the first four bytes are the head's word; `self` is borrowed mutably.
+            unsafe { self.at().cast::<u32>().write(new) }
+        }
+    }
+
+    pub(crate) fn set_encoding(&mut self, encoding: Encoding) {
+        let word = self.entry().word() & !(0xf << ENCODING_SHIFT) | (encoding as u32) << ENCODING_SHIFT;
+        // SAFETY: the first four bytes are the head's word; `self` is borrowed mutably.
+        unsafe { self.at().cast::<u32>().write(word) }
+    }
+
+    /// The boxed object, when the value is one.
+    pub(crate) fn object_mut(&mut self) -> Option<&mut Object> {
+        let shape = self.shape();
+        // SAFETY: the flag says that the word is a pointer from `Box::into_raw`, owned by this
+        // entry, which is borrowed mutably for as long as the object is.
+        shape.has(BOXED).then(|| unsafe { &mut *self.at().add(shape.word_at()).cast::<*mut Object>().read() })
+    }
+
+    #[inline(always)]
+    pub(crate) fn entry(&self) -> Entry<'_> {
+        Entry { at: self.at(), life: PhantomData }
+    }
+
+    /// Whether the entry has a deadline, told without loading it.
+    #[inline(always)]
+    pub(crate) fn is_volatile(&self) -> bool {
+        self.0.addr().get() & VOLATILE_TAG != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        super::prefetch(self.at().as_ptr());
+    }
+
+    #[inline(always)]
+    fn at(&self) -> NonNull<u8> {
+        // SAFETY: entries are aligned to 8 and not null, so clearing the lowest bit of the tagged
+        // address gives the entry's address, which is not null either.
+        unsafe { NonNull::new_unchecked(self.0.as_ptr().map_addr(|addr| addr & !VOLATILE_TAG)) }
+    }
+
+    #[inline(always)]
+    fn shape(&self) -> Shape {
+        self.entry().shape()
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let (at, shape) = (self.at(), self.shape());
+        if shape.has(BOXED) {
+            // SAFETY: the flag says that the word is a pointer from `Box::into_raw`; the entry
+            // that holds it goes away now.
+            drop(unsafe { take_boxed(at, shape) });
+        }
+        // SAFETY: allocated with this layout and owned by `self`, which ends here.
+        unsafe { free(at, shape) }
+    }
+}
+
+#[inline(always)]
+fn layout(shape: Shape) -> Layout {
+    match Layout::from_size_align(shape.bytes(), ALIGN) {
+        Ok(layout) => layout,
+        // Keys are below 4 GiB and inline values below 64 KiB.
+        Err(_) => unreachable!("an entry larger than the address space"),
+    }
+}
+
+/// Writes every part of an entry and returns its owner.
+///
+/// # Safety
+/// `at` must be an allocation of `layout(shape)` that nobody else uses, `shape` that of `recipe`.
+#[inline(always)]
+unsafe fn write(at: NonNull<u8>, shape: Shape, recipe: Recipe<'_>) -> Slot {
+    let word = recipe.clock & CLOCK_MASK
+        | (recipe.kind as u32) << KIND_SHIFT
+        | (recipe.encoding as u32) << ENCODING_SHIFT;
+    // SAFETY: all offsets come from the shape that the allocation was made for, and each is
+    // aligned for what is written there: the allocation to 8, 8-byte parts follow 8-byte parts.
+    unsafe {
+        at.cast::<u32>().write(word);
+        at.add(FLAGS_AT).write(shape.flags);
+        if shape.has(LONG_KEY) {
+            at.add(SHORT_KEY_LEN_AT).write(0);
+            at.add(shape.long_key_len_at()).cast::<u32>().write(shape.key_len as u32);
+        } else {
+            at.add(SHORT_KEY_LEN_AT).write(shape.key_len as u8);
+        }
+        at.add(VALUE_LEN_AT).cast::<u16>().write(shape.value_len as u16);
+        if let Some(deadline) = recipe.expires_at {
+            at.add(EXPIRY_AT).cast::<i64>().write(deadline.0);
+        }
+        ptr::copy_nonoverlapping(recipe.key.as_ptr(), at.add(shape.key_at()).as_ptr(), shape.key_len);
+        match recipe.body {
+            Body::Int(n) => at.add(shape.word_at()).cast::<i64>().write(n),
+            Body::Boxed(object) => {
+                at.add(shape.word_at()).cast::<*mut Object>().write(Box::into_raw(object));
+            }
+            Body::Inline(value) => {
+                ptr::copy_nonoverlapping(value.as_ptr(), at.add(shape.value_at()).as_ptr(), value.len());
+            }
+        }
+    }
+    let tag = if shape.has(EXPIRY) { VOLATILE_TAG } else { 0 };
+    Slot(at.map_addr(|addr| addr | tag))
+}
+
+/// Takes the boxed object out of an entry, which must not be read as one that has it afterwards.
+///
+/// # Safety
+/// `at` must be a live entry of `shape` with `BOXED`, whose object is not used again through it.
+unsafe fn take_boxed(at: NonNull<u8>, shape: Shape) -> Box<Object> {
+    // SAFETY: by contract the word is the pointer that `Box::into_raw` gave to `write`.
+    unsafe { Box::from_raw(at.add(shape.word_at()).cast::<*mut Object>().read()) }
+}
+
+/// Frees the entry's own memory, and nothing that it points to.
+///
+/// # Safety
+/// `at` must be a live entry of `shape`, not used again.
+unsafe fn free(at: NonNull<u8>, shape: Shape) {
+    #[cfg(test)]
+    super::tests::LIVE_ENTRIES.set(super::tests::LIVE_ENTRIES.get() - 1);
+    // SAFETY: by contract and by the invariant of `Slot`.
+    unsafe { dealloc(at.as_ptr(), layout(shape)) }
+}
+
+/// Moves the entry of `old` into a new allocation under another key (its own for `None`) and
+/// with another deadline, and frees the old one.
+///
+/// # Safety
+/// `old` must neither be used nor dropped afterwards, only forgotten or overwritten.
+unsafe fn rebuild(old: &Slot, key: Option<&[u8]>, expires_at: Option<WallMs>) -> Slot {
+    let (at, shape, entry) = (old.at(), old.shape(), old.entry());
+    let body = if shape.has(BOXED) {
+        // SAFETY: the old entry is not used again by contract, so the object moves.
+        Body::Boxed(unsafe { take_boxed(at, shape) })
+    } else {
+        match entry.value() {
+            Value::Int(n) => Body::Int(n),
+            Value::Bytes(bytes) => Body::of_bytes(key.unwrap_or(entry.key()), bytes, expires_at.is_some()),
+        }
+    };
+    let new = Slot::new(Recipe {
+        key: key.unwrap_or(entry.key()),
+        clock: entry.access(),
+        kind: entry.kind(),
+        encoding: entry.encoding(),
+        expires_at,
+        body,
+    });
+    // SAFETY: everything has been copied or moved out; by contract nobody uses it again.
+    unsafe { free(at, shape) }
+    new
+}
+
+/// A borrowed entry: key, value, deadline, access clock.
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    at: NonNull<u8>,
+    life: PhantomData<&'a Slot>,
+}
+
+// All reads below rest on the invariant of `Slot`, which is borrowed for `'a`: nobody writes to
+// the entry nor frees it meanwhile, and its head describes initialized, aligned parts.
+impl<'a> Entry<'a> {
+    /// The key.
+    #[inline(always)]
+    pub fn key(self) -> &'a [u8] {
+        let shape = self.shape();
+        // SAFETY: `key_len` initialized bytes lie at `key_at`.
+        unsafe { std::slice::from_raw_parts(self.at.add(shape.key_at()).as_ptr(), shape.key_len) }
+    }
+
+    /// The value.
+    #[inline(always)]
+    pub fn value(self) -> Value<'a> {
+        let shape = self.shape();
+        if shape.has(INT) {
+            // SAFETY: the flag says that the word is an integer.
+            Value::Int(unsafe { self.at.add(shape.word_at()).cast::<i64>().read() })
+        } else if shape.has(BOXED) {
+            // SAFETY: the flag says that the word points to an object owned by this entry.
+            let object: &'a Object = unsafe { &*self.at.add(shape.word_at()).cast::<*mut Object>().read() };
+            object.as_value()
+        } else {
+            // SAFETY: `value_len` initialized bytes lie at `value_at`.
+            Value::Bytes(unsafe {
+                std::slice::from_raw_parts(self.at.add(shape.value_at()).as_ptr(), shape.value_len)
+            })
+        }
+    }
+
+    /// The deadline, if the key has one. It may have passed.
+    #[inline(always)]
+    pub fn expires_at(self) -> Option<WallMs> {
+        // SAFETY: the flag says that the eight bytes at `EXPIRY_AT` are the deadline.
+        (self.flags() & EXPIRY != 0).then(|| WallMs(unsafe { self.at.add(EXPIRY_AT).cast::<i64>().read() }))
+    }
+
+    /// The 24-bit access clock: LRU time or LFU counter, as the caller means it.
+    #[inline(always)]
+    pub fn access(self) -> u32 {
+        self.word() & CLOCK_MASK
+    }
+
+    /// How the value is represented.
+    #[inline]
+    pub fn encoding(self) -> Encoding {
+        Encoding::from_bits((self.word() >> ENCODING_SHIFT) as u8)
+    }
+
+    /// The data type.
+    #[inline]
+    pub fn kind(self) -> Kind {
+        Kind::from_bits((self.word() >> KIND_SHIFT) as u8 & 0xf)
+    }
+
+    /// The memory asked for: the entry and what it points to, without its share of the table.
+    #[inline]
+    pub fn bytes(self) -> usize {
+        let shape = self.shape();
+        shape.bytes() + self.object(shape).map_or(0, Object::bytes)
+    }
+
+    /// Roughly how many allocations freeing the value takes; deletions that take many are worth
+    /// handing to another thread.
+    pub fn free_effort(self) -> usize {
+        self.object(self.shape()).map_or(1, Object::free_effort)
+    }
+
+    #[inline(always)]
+    fn object(self, shape: Shape) -> Option<&'a Object> {
+        // SAFETY: the flag says that the word points to an object owned by this entry.
+        shape.has(BOXED).then(|| unsafe { &*self.at.add(shape.word_at()).cast::<*mut Object>().read() })
+    }
+
+    #[inline(always)]
+    fn word(self) -> u32 {
+        // SAFETY: the head's first four bytes.
+        unsafe { self.at.cast::<u32>().read() }
+    }
+
+    #[inline(always)]
+    fn flags(self) -> u8 {
+        // SAFETY: a byte of the head.
+        unsafe { self.at.add(FLAGS_AT).read() }
+    }
+
+    #[inline(always)]
+    fn shape(self) -> Shape {
+        let flags = self.flags();
+        // SAFETY: bytes of the head.
+        let (short_key_len, value_len) =
+            unsafe { (self.at.add(SHORT_KEY_LEN_AT).read(), self.at.add(VALUE_LEN_AT).cast::<u16>().read()) };
+        let mut shape = Shape { flags, key_len: short_key_len.into(), value_len: value_len.into() };
+        if shape.has(LONG_KEY) {
+            // SAFETY: the flag says that four bytes of key length lie there.
+            shape.key_len = unsafe { self.at.add(shape.long_key_len_at()).cast::<u32>().read() } as usize;
+        }
+        shape
+    }
+}
+
+impl std::fmt::Debug for Entry<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &self.key().escape_ascii().to_string())
+            .field("value", &self.value())
+            .field("expires_at", &self.expires_at())
+            .finish_non_exhaustive()
+    }
+}
