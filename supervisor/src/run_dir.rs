@@ -1,0 +1,156 @@
+//! The directory of a run: plan, history, report, and a folder for every node.
+//!
+//! ```text
+//! <runs>/<topology>-<date>-<time>-<pid>/
+//!   plan.json            what was run
+//!   history.jsonl        a header, then one event a line, as they came
+//!   report.txt           the report, as printed
+//!   scripts/             wrappers of notification scripts, and what those did (scripts/journal.jsonl)
+//!   <stage>/<node>/      one stage per fresh topology: `up`, `1.1` (experiment 1, repeat 1)…
+//!     redis.conf or sentinel.conf, log, data/, command (the exact start command)
+//! ```
+//!
+//! `<runs>` is `$TOPPLE_RUNS`, else `$XDG_STATE_HOME/topple/runs`, else `~/.local/state/topple/runs`, else
+//! `topple-runs` in the temporary directory: state that outlives a reboot where there is a home, so that a
+//! kept run can be read later. Relative values of these variables are ignored, as XDG asks.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::clock::Clock;
+
+/// A run's own directory.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Makes a new directory for a run of the topology `name`.
+    ///
+    /// # Errors
+    /// When it cannot be made; the error names the path.
+    pub fn create(name: &str, clock: &Clock) -> io::Result<Self> {
+        let named = |error: io::Error, path: &Path| {
+            io::Error::new(error.kind(), format!("cannot make the run directory {}: {error}", path.display()))
+        };
+        let parent = runs_dir(|name| std::env::var_os(name).map(PathBuf::from), std::env::temp_dir());
+        fs::create_dir_all(&parent).map_err(|error| named(error, &parent))?;
+        let stem = format!("{}-{}", file_name(name), stamp(clock.started_wall_ms()));
+        let mut attempt = 0;
+        loop {
+            let suffix = if attempt == 0 { String::new() } else { format!(".{attempt}") };
+            let path = parent.join(format!("{stem}-{}{suffix}", std::process::id()));
+            match fs::create_dir(&path) {
+                Ok(()) => {
+                    fs::create_dir(path.join("scripts")).map_err(|error| named(error, &path))?;
+                    return Ok(Self { path });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
+                Err(error) => return Err(named(error, &path)),
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where script wrappers and their journal are.
+    pub fn scripts(&self) -> PathBuf {
+        self.path.join("scripts")
+    }
+
+    /// Where a node of a stage lives.
+    pub fn node(&self, stage: &str, node: &str) -> PathBuf {
+        self.path.join(stage).join(file_name(node))
+    }
+
+    /// Removes the files of one stage.
+    pub fn remove_stage(&self, stage: &str) {
+        let _ = fs::remove_dir_all(self.path.join(stage));
+    }
+
+    /// Removes everything.
+    ///
+    /// # Errors
+    /// Those of removing.
+    pub fn remove(&self) -> io::Result<()> {
+        fs::remove_dir_all(&self.path)
+    }
+}
+
+fn runs_dir(variable: impl Fn(&str) -> Option<PathBuf>, temporary: PathBuf) -> PathBuf {
+    let absolute = |name: &str| variable(name).filter(|path| path.is_absolute());
+    absolute("TOPPLE_RUNS")
+        .or_else(|| absolute("XDG_STATE_HOME").map(|path| path.join("topple/runs")))
+        .or_else(|| absolute("HOME").map(|path| path.join(".local/state/topple/runs")))
+        .unwrap_or_else(|| temporary.join("topple-runs"))
+}
+
+/// The name with everything but letters, digits, `-`, `_` and `.` replaced; never hidden, never empty.
+fn file_name(name: &str) -> String {
+    let safe = |letter: char| if letter.is_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
+    let name: String = name.chars().map(safe).take(80).collect();
+    match name.trim_start_matches('.') {
+        "" => "unnamed".to_owned(),
+        visible => visible.to_owned(),
+    }
+}
+
+/// `YYYYMMDD-HHMMSS` in UTC.
+fn stamp(wall_ms: i64) -> String {
+    let seconds = wall_ms.div_euclid(1000);
+    let (year, month, day) = civil_date(seconds.div_euclid(86_400));
+    let second = seconds.rem_euclid(86_400);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+}
+
+/// Year, month and day of a count of days since 1970-01-01, in the Gregorian calendar: 400-year eras of
+/// 146,097 days, with years that begin in March so that the leap day comes last.
+fn civil_date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_absolute_place_is_taken() {
+        let place = |set: &[(&str, &str)]| {
+            let find = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, path)| path.into());
+            runs_dir(find, "/tmp".into()).display().to_string()
+        };
+        assert_eq!(place(&[("TOPPLE_RUNS", "/r"), ("HOME", "/h")]), "/r");
+        assert_eq!(place(&[("XDG_STATE_HOME", "/x"), ("HOME", "/h")]), "/x/topple/runs");
+        assert_eq!(place(&[("XDG_STATE_HOME", "x"), ("HOME", "/h")]), "/h/.local/state/topple/runs");
+        assert_eq!(place(&[]), "/tmp/topple-runs");
+    }
+
+    #[test]
+    fn names_are_safe_as_files() {
+        assert_eq!(file_name("a b/../c"), "a-b-..-c");
+        assert_eq!(file_name(".."), "unnamed");
+        assert_eq!(file_name(""), "unnamed");
+    }
+
+    #[test]
+    fn stamps_are_utc() {
+        assert_eq!(stamp(0), "19700101-000000");
+        assert_eq!(stamp(951_868_799_999), "20000229-235959");
+        assert_eq!(stamp(951_868_800_000), "20000301-000000");
+        assert_eq!(stamp(1_795_219_579_000), "20261121-000619");
+    }
+}

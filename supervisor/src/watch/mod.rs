@@ -1,0 +1,214 @@
+//! Watching nodes: what sentinels publish and what logs say, turned into events of the history.
+//!
+//! - [`log`]: reading logs as they grow, and Redis's line format.
+//! - [`sentinel`]: the subscription to a sentinel's events.
+//! - [`dedup`]: a sentinel's event comes twice, published and logged; it is recorded once.
+//!
+//! A published event gives the moment of receipt at once; its log line gives the node's own wall time. An
+//! event that was logged but not received (before the subscription, or while the connection was down) is
+//! recorded from the log.
+
+pub mod dedup;
+pub mod log;
+pub mod sentinel;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+
+use crate::history::{Moment, What};
+use crate::journal::Journal;
+use crate::plan::{MonitorId, NodeId, NodeKind, Plan};
+use crate::watch::dedup::Dedup;
+use crate::watch::log::{LogLine, LogTail, align_to_receipt};
+
+/// How often logs are looked at beside the moments when an event makes it useful.
+const LOG_PERIOD: Duration = Duration::from_millis(25);
+
+/// Watches the nodes of one stage; ends when dropped.
+pub struct Watch {
+    shared: Rc<Shared>,
+    tasks: Vec<AbortHandle>,
+}
+
+struct Shared {
+    journal: Journal,
+    nodes: RefCell<HashMap<NodeId, Watched>>,
+}
+
+struct Watched {
+    tail: LogTail,
+    sentinel: bool,
+    subscribed: bool,
+    dedup: Dedup,
+}
+
+impl Watch {
+    /// Begins to watch: nodes with the paths of their logs. Must be called inside a `LocalSet`.
+    pub fn start(journal: &Journal, logs: Vec<(NodeId, PathBuf)>) -> Self {
+        let plan = Rc::clone(journal.plan());
+        let watched = |(id, path): (NodeId, PathBuf)| {
+            let sentinel = plan.node(id).kind == NodeKind::Sentinel;
+            (
+                id,
+                Watched {
+                    tail: LogTail::new(path),
+                    sentinel,
+                    subscribed: !sentinel,
+                    dedup: Dedup::default(),
+                },
+            )
+        };
+        let nodes: HashMap<NodeId, Watched> = logs.into_iter().map(watched).collect();
+        let sentinels: Vec<NodeId> =
+            nodes.iter().filter(|(_, watched)| watched.sentinel).map(|(&id, _)| id).collect();
+        let shared = Rc::new(Shared { journal: journal.clone(), nodes: RefCell::new(nodes) });
+        let mut tasks = vec![tokio::task::spawn_local(follow_logs(Rc::clone(&shared))).abort_handle()];
+        for id in sentinels {
+            let task = tokio::task::spawn_local(sentinel::follow(Rc::clone(&shared), id));
+            tasks.push(task.abort_handle());
+        }
+        Self { shared, tasks }
+    }
+
+    /// Sentinels whose events are not received yet.
+    pub fn unsubscribed(&self) -> Vec<NodeId> {
+        let nodes = self.shared.nodes.borrow();
+        nodes.iter().filter(|(_, watched)| !watched.subscribed).map(|(&id, _)| id).collect()
+    }
+
+    /// Reads what the logs hold by now, so that nothing written before this call is missed.
+    pub fn catch_up(&self) {
+        self.shared.read_logs();
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+async fn follow_logs(shared: Rc<Shared>) {
+    let mut tick = tokio::time::interval(LOG_PERIOD);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        shared.read_logs();
+    }
+}
+
+impl Shared {
+    fn read_logs(&self) {
+        let ids: Vec<NodeId> = self.nodes.borrow().keys().copied().collect();
+        for id in ids {
+            self.read_log(id);
+        }
+    }
+
+    /// Reads the new lines of one log and records what they tell.
+    fn read_log(&self, id: NodeId) {
+        let mut found = Vec::new();
+        {
+            let mut nodes = self.nodes.borrow_mut();
+            let Some(watched) = nodes.get_mut(&id) else { return };
+            let now = self.journal.now();
+            let receipt_wall_ms = self.journal.clock().wall_ms(now);
+            for line in watched.tail.new_lines() {
+                let Some(line) = log::parse(&line) else { continue };
+                let wall_ms = align_to_receipt(line.local_ms, receipt_wall_ms);
+                if let Some(what) = watched.told_by(id, &line, now, self.journal.plan()) {
+                    found.push((now, wall_ms, what));
+                }
+            }
+        }
+        for (at, wall_ms, what) in found {
+            self.journal.record_at(at, Some(wall_ms), what);
+        }
+    }
+
+    /// Records a published event, with the wall time that its log line gives.
+    fn published(&self, id: NodeId, event: &str, text: &str) {
+        let at = self.journal.now();
+        // A sentinel logs an event before it publishes it, so its line is there by now.
+        let receipt_wall_ms = self.journal.clock().wall_ms(at);
+        let mut others = Vec::new();
+        let wall_ms = {
+            let mut nodes = self.nodes.borrow_mut();
+            let Some(watched) = nodes.get_mut(&id) else { return };
+            if watched.dedup.already_logged(event, text, at) {
+                return;
+            }
+            let mut own_wall_ms = None;
+            for line in watched.tail.new_lines() {
+                let Some(line) = log::parse(&line) else { continue };
+                let wall_ms = align_to_receipt(line.local_ms, receipt_wall_ms);
+                match log::sentinel_event(&line.message) {
+                    Some(found) if own_wall_ms.is_none() && found == (event, text) => {
+                        own_wall_ms = Some(wall_ms);
+                    }
+                    _ => {
+                        if let Some(what) = watched.told_by(id, &line, at, self.journal.plan()) {
+                            others.push((wall_ms, what));
+                        }
+                    }
+                }
+            }
+            if own_wall_ms.is_none() {
+                watched.dedup.published_before_logged(event, text, at);
+            }
+            own_wall_ms
+        };
+        // Lines read on the way are older than this event or of the same instant.
+        for (wall_ms, what) in others {
+            self.journal.record_at(at, Some(wall_ms), what);
+        }
+        let what = sentinel_event(self.journal.plan(), id, event, text);
+        self.journal.record_at(at, wall_ms, what);
+    }
+
+    fn set_subscribed(&self, id: NodeId, subscribed: bool) {
+        if let Some(watched) = self.nodes.borrow_mut().get_mut(&id) {
+            watched.subscribed = subscribed;
+        }
+    }
+}
+
+impl Watched {
+    fn told_by(&mut self, id: NodeId, line: &LogLine, at: Moment, plan: &Plan) -> Option<What> {
+        if self.sentinel {
+            let (event, text) = log::sentinel_event(&line.message)?;
+            if self.dedup.already_published(event, text, at) {
+                return None;
+            }
+            return Some(sentinel_event(plan, id, event, text));
+        }
+        if let Some(role) = log::role_change(&line.message) {
+            return Some(What::Role { node: id, role: role.to_owned() });
+        }
+        log::worth_a_note(line).then(|| What::Note { node: Some(id), text: line.message.clone() })
+    }
+}
+
+fn sentinel_event(plan: &Plan, node: NodeId, event: &str, text: &str) -> What {
+    What::Sentinel { node, monitor: monitor_in(plan, text), event: event.to_owned(), text: text.to_owned() }
+}
+
+/// The monitored master that an event's text names: after `master`, after `@`, or first
+/// (`+switch-master`).
+fn monitor_in(plan: &Plan, text: &str) -> Option<MonitorId> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let name = match words.iter().position(|&word| word == "@") {
+        Some(at) => words.get(at + 1),
+        None if words.first() == Some(&"master") => words.get(1),
+        None => words.first(),
+    }?;
+    let index = plan.monitors.iter().position(|monitor| monitor.name == *name)?;
+    u32::try_from(index).ok().map(MonitorId)
+}
