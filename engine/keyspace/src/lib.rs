@@ -22,6 +22,8 @@ mod packed;
 mod sample;
 mod segment;
 mod table;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use db::{Db, Removed};

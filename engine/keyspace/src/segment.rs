@@ -297,7 +297,7 @@ impl Segment {
     /// later buckets are loaded ahead when the receiver is going to `look_at` them.
     pub(crate) fn drain(
         mut self,
-        mut buckets: Box<[Bucket]>,
+        buckets: &mut [Bucket],
         load_ahead: LoadAhead,
         mut f: impl FnMut(usize, u8, Slot),
     ) {

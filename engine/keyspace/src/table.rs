@@ -12,6 +12,9 @@
 //! Values and deadlines mean nothing here, except that a segment's figures of volatile keys move
 //! with the keys.
 
+#[cfg(test)]
+pub(crate) mod check;
+
 use crate::bucket::Bucket;
 use crate::hash::{KeyHash, KeyHasher};
 use crate::packed::Slot;
@@ -82,6 +85,10 @@ pub(crate) struct Table {
     bucket_bits: u32,
     /// The home buckets of each segment. This and the next two are parallel, without holes.
     buckets: Vec<Box<[Bucket]>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "unboxed, growing the array would copy a hundred bytes a segment at once"
+    )]
     segments: Vec<Box<Segment>>,
     /// A lower bound of the deadlines in each segment, `NEVER` without volatile keys.
     pub(crate) deadlines: Vec<i64>,
@@ -338,7 +345,7 @@ impl Table {
 
     #[cold]
     fn split(&mut self, id: usize) {
-        let (segment, buckets) = self.take_segment(id);
+        let (segment, mut buckets) = self.take_segment(id);
         let depth = u32::from(segment.local_depth) + 1;
         let half = 1 << (64 - depth);
         let start = segment.start;
@@ -347,7 +354,7 @@ impl Table {
         }
         let mut low = Grown::new(BUCKETS, depth, start);
         let mut high = Grown::new(BUCKETS, depth, start | half);
-        segment.drain(buckets, LoadAhead::Entries, |_, fingerprint, slot| {
+        segment.drain(&mut buckets, LoadAhead::Entries, |_, fingerprint, slot| {
             let hash = self.hasher.hash(slot.entry().key()).0;
             let side = if hash & half == 0 { &mut low } else { &mut high };
             side.push(self.home_index(hash, depth), fingerprint, slot);
@@ -371,12 +378,12 @@ impl Table {
     /// Gives the only segment another number of buckets.
     #[cold]
     fn resize_root(&mut self, bucket_bits: u32) {
-        let (segment, buckets) = self.take_segment(0);
+        let (segment, mut buckets) = self.take_segment(0);
         let fewer_bits = self.bucket_bits.saturating_sub(bucket_bits);
         let growing = bucket_bits > self.bucket_bits;
         self.bucket_bits = bucket_bits;
         let mut root = Grown::new(1 << bucket_bits, 0, 0);
-        segment.drain(buckets, LoadAhead::Entries, |home, fingerprint, slot| {
+        segment.drain(&mut buckets, LoadAhead::Entries, |home, fingerprint, slot| {
             let home = if growing {
                 self.home_index(self.hasher.hash(slot.entry().key()).0, 0)
             } else {
@@ -421,15 +428,15 @@ impl Table {
         let (low_id, high_id) =
             if self.segments[one].start < self.segments[other].start { (one, other) } else { (other, one) };
         let deadline = self.deadlines[low_id].min(self.deadlines[high_id]);
-        let (low, low_buckets) = self.take_segment(low_id);
-        let (high, high_buckets) = self.take_segment(high_id);
+        let (low, mut low_buckets) = self.take_segment(low_id);
+        let (high, mut high_buckets) = self.take_segment(high_id);
         let depth = u32::from(low.local_depth) - 1;
         let volatile = low.volatile + high.volatile;
         let mut merged = Grown::new(BUCKETS, depth, low.start);
-        low.drain(low_buckets, LoadAhead::Nothing, |home, fingerprint, slot| {
+        low.drain(&mut low_buckets, LoadAhead::Nothing, |home, fingerprint, slot| {
             merged.push_unread(home / 2, fingerprint, slot);
         });
-        high.drain(high_buckets, LoadAhead::Nothing, |home, fingerprint, slot| {
+        high.drain(&mut high_buckets, LoadAhead::Nothing, |home, fingerprint, slot| {
             merged.push_unread((BUCKETS + home) / 2, fingerprint, slot);
         });
         merged.segment.volatile = volatile;
