@@ -92,51 +92,88 @@ impl<'a> Ctx<'a> {
     }
 
     fn read_stamped(&mut self, key: Key<'_>, access: Option<u32>) -> Option<Entry<'_>> {
-        if !self.expire_if_due(key) {
-            self.effects.misses += 1;
-            self.effects.event(self.db_index, key.bytes, Class::Miss, "keymiss");
-            return None;
-        }
-        let found = self.dbs[self.db_index as usize].get_touch(key.hash, key.bytes, access);
+        let gone = self.expire_if_due(key);
+        let found = match gone {
+            true => None,
+            false => self.dbs[self.db_index as usize].get_touch(key.hash, key.bytes, access),
+        };
         match found.is_some() {
             true => self.effects.hits += 1,
-            false => self.effects.misses += 1,
-        }
-        if found.is_none() {
-            self.effects.event(self.db_index, key.bytes, Class::Miss, "keymiss");
+            false => self.effects.missed(self.db_index, key.bytes),
         }
         found
     }
 
-    /// Looks a key up to change it, or without counting the lookup.
-    pub fn peek(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
-        if !self.expire_if_due(key) {
-            return None;
+    /// Looks a key up as [`read`](Self::read) does and hands it to `reply`, beside the reply's writer: the
+    /// value goes into the output buffer without a copy in between, and the key is searched for once.
+    pub fn read_with<R>(
+        &mut self,
+        key: Key<'_>,
+        reply: impl FnOnce(Option<Entry<'_>>, &mut Writer<'a>) -> R,
+    ) -> R {
+        let found = self.dbs[self.db_index as usize].get_touch(key.hash, key.bytes, self.access);
+        match found {
+            Some(entry) if !is_due(entry, self.now, self.expiry) => {
+                self.effects.hits += 1;
+                reply(Some(entry), &mut self.out)
+            }
+            found => {
+                if found.is_some() && self.expiry == ExpiryRule::Delete {
+                    self.delete_expired(key);
+                }
+                self.effects.missed(self.db_index, key.bytes);
+                reply(None, &mut self.out)
+            }
         }
-        self.dbs[self.db_index as usize].get(key.hash, key.bytes)
+    }
+
+    /// Looks a key up without stamping its access clock or telling anyone of a miss (OBJECT).
+    pub fn inspect(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
+        let gone = self.expire_if_due(key);
+        let found = match gone {
+            true => None,
+            false => self.dbs[self.db_index as usize].get(key.hash, key.bytes),
+        };
+        match found.is_some() {
+            true => self.effects.hits += 1,
+            false => self.effects.misses += 1,
+        }
+        found
+    }
+
+    /// Looks a key up to change it: stamps the access clock, counts nothing. A key past its deadline is
+    /// deleted first, also on a replica: only a writable one gets here.
+    pub fn for_write(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
+        self.expire_before_write(key);
+        let access = self.access;
+        self.db().get_touch(key.hash, key.bytes, access)
+    }
+
+    /// Lets expiry have its say before a key is overwritten unseen.
+    pub fn expire_before_write(&mut self, key: Key<'_>) {
+        if self.expire_if_due(key) && self.expiry == ExpiryRule::Hide {
+            self.delete_expired(key);
+        }
     }
 
     /// Whether the key is there, after expiry has had its say.
     pub fn exists(&mut self, key: Key<'_>) -> bool {
-        self.peek(key).is_some()
+        !self.expire_if_due(key) && self.db().get(key.hash, key.bytes).is_some()
     }
 
-    /// Applies the expiry rule to one key; false when it must be treated as missing. True says nothing of
+    /// Applies the expiry rule to one key; true when it must be treated as missing. False says nothing of
     /// whether it exists.
     fn expire_if_due(&mut self, key: Key<'_>) -> bool {
         let db = &self.dbs[self.db_index as usize];
-        if db.volatile_len() == 0 || self.expiry == ExpiryRule::Ignore {
-            return true;
+        if db.volatile_len() == 0 {
+            return false;
         }
-        let due = db.get(key.hash, key.bytes).and_then(|entry| entry.expires_at()).is_some_and(|at| at <= self.now.wall);
-        match (due, self.expiry) {
-            (false, _) => true,
-            (true, ExpiryRule::Delete) => {
-                self.delete_expired(key);
-                false
-            }
-            (true, _) => false,
+        let found = db.get(key.hash, key.bytes);
+        let due = found.is_some_and(|entry| is_due(entry, self.now, self.expiry));
+        if due && self.expiry == ExpiryRule::Delete {
+            self.delete_expired(key);
         }
+        due
     }
 
     /// Deletes a key whose deadline has passed, recording what follows from it.
@@ -155,10 +192,26 @@ impl<'a> Ctx<'a> {
         self.dbs[self.db_index as usize].remove(key.hash, key.bytes).is_some()
     }
 
-    /// Stores a string, choosing its encoding. Records nothing.
+    /// Stores a string, choosing its encoding. Records nothing but the event that a key was created.
     pub fn store(&mut self, key: Key<'_>, value: &[u8], expiry: Expiry) {
+        self.announce_new(key);
         let access = self.access_stamp();
         self.db().set_bytes(key.hash, key.bytes, value, expiry, access);
+    }
+
+    /// Stores an integer as a string, keeping the deadline. Records like [`store`](Self::store).
+    pub fn store_int(&mut self, key: Key<'_>, value: i64) {
+        self.announce_new(key);
+        let access = self.access_stamp();
+        self.db().set_int(key.hash, key.bytes, value, Expiry::Keep, access);
+    }
+
+    /// Records the event of a key's creation, if it is not there yet; to be called just before it is.
+    pub fn announce_new(&mut self, key: Key<'_>) {
+        let db = self.db_index;
+        if self.effects.wants(Class::New) && self.dbs[db as usize].get(key.hash, key.bytes).is_none() {
+            self.effects.event(db, key.bytes, Class::New, "new");
+        }
     }
 
     /// The access clock for a key that is written: always stamped, the memory is touched anyway.
@@ -166,8 +219,28 @@ impl<'a> Ctx<'a> {
         self.access.unwrap_or((self.now.wall.0 / 1000) as u32 & 0x00ff_ffff)
     }
 
+    /// Runs `body` with another database selected.
+    pub fn in_db<R>(&mut self, db_index: u32, body: impl FnOnce(&mut Self) -> R) -> R {
+        let selected = std::mem::replace(&mut self.db_index, db_index);
+        let result = body(self);
+        self.db_index = selected;
+        result
+    }
+
+    /// Whether a deadline that a client asks for has passed already, so that the key goes at once. Only a
+    /// master decides that.
+    pub fn has_passed(&self, deadline: WallMs) -> bool {
+        self.expiry == ExpiryRule::Delete && deadline <= self.now.wall
+    }
+
     /// Records a change of `key`, with its keyspace event.
     pub fn changed(&mut self, key: Key<'_>, class: Class, event: &'static str) {
         self.effects.changed(self.db_index, key.bytes, class, event);
     }
+}
+
+/// Whether the entry's deadline has passed, by a rule that heeds deadlines. In the very millisecond of its
+/// deadline a key is still there.
+pub fn is_due(entry: Entry<'_>, now: Now, rule: ExpiryRule) -> bool {
+    rule != ExpiryRule::Ignore && entry.expires_at().is_some_and(|at| at < now.wall)
 }

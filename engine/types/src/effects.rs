@@ -4,6 +4,8 @@
 //! is interested in is not even recorded, so that a write to a server without watchers, subscribers or
 //! replicas pays a branch.
 
+use keyspace::Db;
+
 /// Classes of keyspace events, as in `notify-keyspace-events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
@@ -51,8 +53,24 @@ pub enum Propagation {
     AsReceived,
     /// These commands instead of it.
     Instead(Vec<Vec<Vec<u8>>>),
+    /// The command as it came, even when nothing changed.
+    Always,
     /// Nothing, although something changed.
     Nothing,
+}
+
+/// A database that was emptied.
+pub struct Flushed {
+    /// Which.
+    pub db: u32,
+    /// What it held: tells whose watched keys are gone, and is best dropped where it stalls nobody.
+    pub contents: Db,
+}
+
+impl std::fmt::Debug for Flushed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Flushed {{ db: {}, keys: {} }}", self.db, self.contents.len())
+    }
 }
 
 /// What a command did, beyond its reply.
@@ -78,6 +96,12 @@ pub struct Effects {
     pub misses: u64,
     /// Keys deleted because they had expired.
     pub expired_keys: u64,
+    /// Databases that FLUSHDB or FLUSHALL emptied. Their keys are not among [`touched`](Self::touched).
+    pub flushed: Vec<Flushed>,
+    /// Databases that SWAPDB exchanged. Their keys are not among [`touched`](Self::touched).
+    pub swapped: Option<(u32, u32)>,
+    /// Set while nobody takes what is replicated, so that no rewritten command need be made.
+    pub unreplicated: bool,
 }
 
 impl Effects {
@@ -97,13 +121,31 @@ impl Effects {
 
     /// Records an event alone.
     pub fn event(&mut self, db: u32, key: &[u8], class: Class, event: &'static str) {
-        if self.notify & class as u16 != 0 {
+        if self.wants(class) {
             self.notices.push(Notice { db, event, key: key.to_vec() });
         }
+    }
+
+    /// Whether events of a class are published.
+    pub fn wants(&self, class: Class) -> bool {
+        self.notify & class as u16 != 0
+    }
+
+    /// Counts a lookup that did not find its key, with its event.
+    pub fn missed(&mut self, db: u32, key: &[u8]) {
+        self.misses += 1;
+        self.event(db, key, Class::Miss, "keymiss");
     }
 
     /// Replaces what is replicated for this command.
     pub fn replicate_instead(&mut self, commands: Vec<Vec<Vec<u8>>>) {
         self.propagation = Propagation::Instead(commands);
+    }
+
+    /// Replaces what is replicated for this command by one other.
+    pub fn replicate_as(&mut self, command: &[&[u8]]) {
+        if !self.unreplicated {
+            self.replicate_instead(vec![command.iter().map(|arg| arg.to_vec()).collect()]);
+        }
     }
 }

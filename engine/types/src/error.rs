@@ -49,9 +49,13 @@ impl std::fmt::Display for CommandError {
             Self::NoSuchKey => "ERR no such key",
             Self::OutOfRange => "ERR value is out of range",
             Self::DbIndex => "ERR DB index is out of range",
-            Self::InvalidExpire(command) => return write!(f, "ERR invalid expire time in '{command}' command"),
+            Self::InvalidExpire(command) => {
+                return write!(f, "ERR invalid expire time in '{command}' command");
+            }
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
-            Self::Arity(command) => return write!(f, "ERR wrong number of arguments for '{command}' command"),
+            Self::Arity(command) => {
+                return write!(f, "ERR wrong number of arguments for '{command}' command");
+            }
             Self::Other(text) => text,
         })
     }

@@ -115,7 +115,11 @@ mod tests {
             ("*a*b*c", "xxaxxbxxc", true),
             ("*a*b*c", "xxaxxbxx", false),
         ] {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes(), Case::Sensitive), expected, "{pattern} {text}");
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes(), Case::Sensitive),
+                expected,
+                "{pattern} {text}"
+            );
         }
         assert!(matches(b"HEL[A-L]O", b"hello", Case::Insensitive));
     }

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arguments;
 pub mod ctx;
 pub mod effects;
 pub mod error;
@@ -17,7 +18,7 @@ pub mod spec;
 pub mod strings;
 
 pub use ctx::{Ctx, ExpiryRule, Key, Now};
-pub use effects::{Class, Effects, Notice, Propagation};
+pub use effects::{Class, Effects, Flushed, Notice, Propagation};
 pub use error::CommandError;
 pub use random::Random;
 pub use spec::{Command, Flags, Meta};

@@ -121,6 +121,8 @@ pub struct Meta {
     pub tips: &'static [&'static str],
     /// Its arguments in the notation of the reference.
     pub args: &'static str,
+    /// Since when it is deprecated, and what to use instead.
+    pub deprecated: Option<(&'static str, &'static str)>,
 }
 
 impl Meta {
@@ -137,6 +139,7 @@ impl Meta {
         keys: &[],
         tips: &[],
         args: "",
+        deprecated: None,
     };
 
     /// Whether `count` arguments (the name included) are a right number.
@@ -149,7 +152,9 @@ impl Meta {
     /// The command's first key argument, where positions alone tell it.
     pub fn first_key_index(&self) -> Option<usize> {
         match self.keys.first()?.begin {
-            Begin::Index(index) if matches!(self.keys[0].find, Find::Range(..)) => usize::try_from(index).ok(),
+            Begin::Index(index) if matches!(self.keys[0].find, Find::Range(..)) => {
+                usize::try_from(index).ok()
+            }
             _ => None,
         }
     }
