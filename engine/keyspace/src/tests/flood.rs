@@ -42,7 +42,7 @@ fn equal_hashes() {
 #[test]
 fn hashes_with_equal_top_bits() {
     check_then_empty(flooded(|n| 0xabcd_ef01_2345_0000 | u64::from(n), 5000));
-    check_then_empty(flooded(|n| u64::from(n), 5000));
+    check_then_empty(flooded(u64::from, 5000));
 }
 
 #[test]
