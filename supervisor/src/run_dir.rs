@@ -7,7 +7,7 @@
 //!   report.txt           the report, as printed
 //!   scripts/             wrappers of notification scripts, and what those did (scripts/journal.jsonl)
 //!   <stage>/<node>/      one stage per fresh topology: `up`, `1.1` (experiment 1, repeat 1)…
-//!     redis.conf or sentinel.conf, log, data/, command (the exact start command)
+//!     redis.conf or sentinel.conf, log, command (the exact start command), data/
 //! ```
 //!
 //! `<runs>` is `$TOPPLE_RUNS`, else `$XDG_STATE_HOME/topple/runs`, else `~/.local/state/topple/runs`, else
@@ -63,9 +63,9 @@ impl RunDir {
         self.path.join("scripts")
     }
 
-    /// Where a node of a stage lives.
-    pub fn node(&self, stage: &str, node: &str) -> PathBuf {
-        self.path.join(stage).join(file_name(node))
+    /// Where the nodes of a stage live.
+    pub fn stage(&self, stage: &str) -> PathBuf {
+        self.path.join(stage)
     }
 
     /// Removes the files of one stage.

@@ -40,6 +40,7 @@ struct Pending {
     lost: bool,
     spawns: HashMap<u64, Answer<(i32, Moment)>>,
     signals: HashMap<u64, Answer<Moment>>,
+    sweeps: HashMap<u64, Answer<()>>,
 }
 
 /// Talks to the guardian. Cheap to clone; when the last copy is gone, so is the guardian.
@@ -93,6 +94,17 @@ impl GuardianHandle {
         let (sender, receiver) = oneshot::channel();
         self.pending.borrow_mut().signals.insert(request, sender);
         self.ask(Request::Signal { id, request, signal }, receiver).await
+    }
+
+    /// Kills every descendant of the guardian and waits until none is left.
+    ///
+    /// # Errors
+    /// When the guardian is gone.
+    pub async fn sweep(&self) -> Result<(), String> {
+        let request = self.next_id();
+        let (sender, receiver) = oneshot::channel();
+        self.pending.borrow_mut().sweeps.insert(request, sender);
+        self.ask(Request::Sweep { request }, receiver).await
     }
 
     /// Has the guardian remove a directory if the supervisor is killed.
@@ -163,6 +175,11 @@ fn deliver(notice: Notice, pending: &RefCell<Pending>, reports: &mpsc::Unbounded
         Notice::Signalled { request, at, error } => {
             if let Some(waiting) = pending.signals.remove(&request) {
                 let _ = waiting.send(error.map_or(Ok(at), Err));
+            }
+        }
+        Notice::Swept { request } => {
+            if let Some(waiting) = pending.sweeps.remove(&request) {
+                let _ = waiting.send(Ok(()));
             }
         }
         Notice::Exited { id, pid, how, at } => {

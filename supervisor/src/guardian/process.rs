@@ -128,6 +128,12 @@ impl Guardian {
                 let at = self.clock.now();
                 self.tell(&Notice::Signalled { request, at, error: sent.err() })
             }
+            Request::Sweep { request } => {
+                for reaped in sys::kill_all_descendants() {
+                    self.report_exit(reaped)?;
+                }
+                self.tell(&Notice::Swept { request })
+            }
             Request::RemoveWhenOrphaned { path } => {
                 self.remove_when_orphaned = Some(path);
                 Ok(())
@@ -141,19 +147,26 @@ impl Guardian {
 
     fn reap(&mut self) -> io::Result<()> {
         while let Ok(Some(reaped)) = sys::waitpid_nohang_any() {
-            let at = self.clock.now();
-            let how = match reaped.ended {
-                sys::Ended::Code(code) => Exit::Code(code),
-                sys::Ended::Signal(signal) => Exit::Signal(signal),
-            };
-            // Orphans that came to us (scripts, snapshot children) have no number: nobody waits for them.
-            let id = self.pids.iter().find(|&(_, &pid)| pid == reaped.pid).map(|(&id, _)| id);
-            if let Some(id) = id {
-                self.pids.remove(&id);
-                self.tell(&Notice::Exited { id, pid: reaped.pid, how, at })?;
-            }
+            self.report_exit(reaped)?;
         }
         Ok(())
+    }
+
+    fn report_exit(&mut self, reaped: sys::Reaped) -> io::Result<()> {
+        let at = self.clock.now();
+        let how = match reaped.ended {
+            sys::Ended::Code(code) => Exit::Code(code),
+            sys::Ended::Signal(signal) => Exit::Signal(signal),
+        };
+        // Orphans that came to us (scripts, snapshot children) have no number: nobody waits for them.
+        let id = self.pids.iter().find(|&(_, &pid)| pid == reaped.pid).map(|(&id, _)| id);
+        match id {
+            Some(id) => {
+                self.pids.remove(&id);
+                self.tell(&Notice::Exited { id, pid: reaped.pid, how, at })
+            }
+            None => Ok(()),
+        }
     }
 
     fn tell(&mut self, notice: &Notice) -> io::Result<()> {

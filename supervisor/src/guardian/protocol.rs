@@ -41,6 +41,11 @@ pub enum Request {
         /// The signal.
         signal: i32,
     },
+    /// Kill every descendant, orphans included.
+    Sweep {
+        /// Number of this request, echoed in the answer.
+        request: u64,
+    },
     /// Remove this directory with everything in it if the supervisor is lost.
     RemoveWhenOrphaned {
         /// A directory that the run made.
@@ -77,6 +82,11 @@ pub enum Notice {
         at: Moment,
         /// Why not.
         error: Option<String>,
+    },
+    /// Every descendant has ended; their exits were reported before.
+    Swept {
+        /// Number of the request.
+        request: u64,
     },
     /// A process that was started here has ended and was reaped.
     Exited {

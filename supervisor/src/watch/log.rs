@@ -24,6 +24,12 @@ impl LogTail {
         Self { path, file: None, offset: 0, partial: Vec::new() }
     }
 
+    /// Reads only what is written from now on.
+    pub fn at_end(path: PathBuf) -> Self {
+        let offset = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        Self { offset, ..Self::new(path) }
+    }
+
     /// The whole lines written since the last call.
     pub fn new_lines(&mut self) -> Vec<String> {
         if self.file.is_none() {

@@ -14,7 +14,7 @@ pub mod sentinel;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use tokio::task::AbortHandle;
 use crate::history::{Moment, What};
 use crate::journal::Journal;
 use crate::plan::{MonitorId, NodeId, NodeKind, Plan};
+use crate::script_shim::{JOURNAL, ScriptRecord};
 use crate::watch::dedup::Dedup;
 use crate::watch::log::{LogLine, LogTail, align_to_receipt};
 
@@ -38,6 +39,8 @@ pub struct Watch {
 struct Shared {
     journal: Journal,
     nodes: RefCell<HashMap<NodeId, Watched>>,
+    /// The journal of scripts, which all sentinels' wrappers append to.
+    scripts: RefCell<LogTail>,
 }
 
 struct Watched {
@@ -48,8 +51,9 @@ struct Watched {
 }
 
 impl Watch {
-    /// Begins to watch: nodes with the paths of their logs. Must be called inside a `LocalSet`.
-    pub fn start(journal: &Journal, logs: Vec<(NodeId, PathBuf)>) -> Self {
+    /// Begins to watch: nodes with the paths of their logs, and the scripts folder. Must be called inside a
+    /// `LocalSet`.
+    pub fn start(journal: &Journal, logs: Vec<(NodeId, PathBuf)>, scripts: &Path) -> Self {
         let plan = Rc::clone(journal.plan());
         let watched = |(id, path): (NodeId, PathBuf)| {
             let sentinel = plan.node(id).kind == NodeKind::Sentinel;
@@ -66,7 +70,11 @@ impl Watch {
         let nodes: HashMap<NodeId, Watched> = logs.into_iter().map(watched).collect();
         let sentinels: Vec<NodeId> =
             nodes.iter().filter(|(_, watched)| watched.sentinel).map(|(&id, _)| id).collect();
-        let shared = Rc::new(Shared { journal: journal.clone(), nodes: RefCell::new(nodes) });
+        let shared = Rc::new(Shared {
+            journal: journal.clone(),
+            nodes: RefCell::new(nodes),
+            scripts: RefCell::new(LogTail::at_end(scripts.join(JOURNAL))),
+        });
         let mut tasks = vec![tokio::task::spawn_local(follow_logs(Rc::clone(&shared))).abort_handle()];
         for id in sentinels {
             let task = tokio::task::spawn_local(sentinel::follow(Rc::clone(&shared), id));
@@ -84,6 +92,7 @@ impl Watch {
     /// Reads what the logs hold by now, so that nothing written before this call is missed.
     pub fn catch_up(&self) {
         self.shared.read_logs();
+        self.shared.read_scripts();
     }
 }
 
@@ -101,10 +110,22 @@ async fn follow_logs(shared: Rc<Shared>) {
     loop {
         tick.tick().await;
         shared.read_logs();
+        shared.read_scripts();
     }
 }
 
 impl Shared {
+    fn read_scripts(&self) {
+        let lines = self.scripts.borrow_mut().new_lines();
+        for line in lines {
+            let Ok(record) = serde_json::from_str::<ScriptRecord>(&line) else { continue };
+            let plan = self.journal.plan();
+            let Some(node) = plan.node_ids().find(|&id| plan.node(id).name == record.node) else { continue };
+            let ScriptRecord { argv, output, how, took_us, .. } = record;
+            self.journal.record(What::ScriptRun { node, argv, output, how, took_us });
+        }
+    }
+
     fn read_logs(&self) {
         let ids: Vec<NodeId> = self.nodes.borrow().keys().copied().collect();
         for id in ids {

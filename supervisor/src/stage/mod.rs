@@ -1,0 +1,253 @@
+//! One life of the topology: fresh directories, processes, watch, readiness; and its end.
+//!
+//! - [`lay_out`]: directories, configurations and commands of the nodes.
+//! - [`hasten`]: shorter periods of real sentinels while they get to know each other.
+//!
+//! All processes are started at once and polled until they are ready; nothing waits a fixed time.
+
+mod hasten;
+pub mod lay_out;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::history::{Moment, What};
+use crate::journal::Journal;
+use crate::nodes::Nodes;
+use crate::plan::{NodeId, Plan};
+use crate::ready::probe::Prober;
+use crate::ready::{Expect, Facts, missing};
+use crate::run_dir::RunDir;
+use crate::watch::Watch;
+use crate::watch::log::last_lines;
+use crate::world::WorldError;
+
+/// How long a topology may take to be ready after its start.
+pub const READY_LIMIT: Duration = Duration::from_secs(30);
+
+const FIRST_POLL: Duration = Duration::from_millis(1);
+const LAST_POLL: Duration = Duration::from_millis(15);
+/// Log lines shown with an error.
+const LOG_LINES: usize = 10;
+
+/// Brings the topology up and down, and knows where the stage in force lives.
+#[derive(Clone)]
+pub struct Stages(Rc<Inner>);
+
+struct Inner {
+    journal: Journal,
+    nodes: Nodes,
+    dir: RunDir,
+    current: RefCell<Option<Stage>>,
+}
+
+struct Stage {
+    name: String,
+    watch: Watch,
+    logs: HashMap<NodeId, PathBuf>,
+}
+
+impl Stages {
+    /// Nothing is up yet.
+    pub fn new(journal: Journal, nodes: Nodes, dir: RunDir) -> Self {
+        Self(Rc::new(Inner { journal, nodes, dir, current: RefCell::new(None) }))
+    }
+
+    /// The stage in force.
+    pub fn current(&self) -> Option<String> {
+        self.0.current.borrow().as_ref().map(|stage| stage.name.clone())
+    }
+
+    /// Starts a fresh topology with empty data and waits until it is ready.
+    ///
+    /// # Errors
+    /// `Environment` when something cannot be started; `Unreachable` with a node's last log lines when the
+    /// topology does not get ready, naming who misses what.
+    pub async fn bring_up(&self, name: &str) -> Result<(), WorldError> {
+        let plan = Rc::clone(self.0.journal.plan());
+        check_ports(&plan)?;
+        let laid_out = lay_out::lay_out(&plan, &self.0.dir, name)
+            .map_err(|error| WorldError::Environment(error.to_string()))?;
+        let logs: HashMap<NodeId, PathBuf> =
+            laid_out.iter().map(|place| (place.node, place.log.clone())).collect();
+        for place in laid_out {
+            self.0.nodes.prepare(place.node, place.command);
+        }
+        let scripts = self.0.dir.scripts();
+        let watch =
+            Watch::start(&self.0.journal, logs.iter().map(|(&id, path)| (id, path.clone())).collect(), &scripts);
+        *self.0.current.borrow_mut() = Some(Stage { name: name.to_owned(), watch, logs });
+
+        let began = self.0.journal.now();
+        let starts: Vec<_> = plan
+            .node_ids()
+            .map(|id| {
+                let nodes = self.0.nodes.clone();
+                tokio::task::spawn_local(async move { nodes.start(id).await })
+            })
+            .collect();
+        for start in starts {
+            start.await.map_err(|error| WorldError::Environment(error.to_string()))??;
+        }
+        let hastened = hasten::hasten(&plan, &self.0.nodes, READY_LIMIT).await;
+        let until = Moment(began.0 + micros(READY_LIMIT));
+        let ids: Vec<NodeId> = plan.node_ids().collect();
+        let waited = self.wait_ready(&ids, Expect::DeclaredRoles, until).await;
+        hastened.restore().await;
+        waited.map_err(|problems| self.not_ready(&plan, &problems))?;
+        let took_us = self.0.journal.now().0 - began.0;
+        self.0.journal.record(What::Ready { took_us });
+        Ok(())
+    }
+
+    /// Polls until the nodes are ready.
+    ///
+    /// # Errors
+    /// What is missing, a sentence each, when the moment comes first. At the start of a topology also as
+    /// soon as one of its processes has ended: it would not come back.
+    pub async fn wait_ready(
+        &self,
+        ids: &[NodeId],
+        expect: Expect,
+        until: Moment,
+    ) -> Result<(), Vec<String>> {
+        let journal = &self.0.journal;
+        let mut prober = Prober::new(journal.plan());
+        let mut pause = FIRST_POLL;
+        loop {
+            let nodes = self.0.nodes.clone();
+            let round = prober.round(|id| nodes.runs(id)).await;
+            let mut problems = missing(journal.plan(), ids, expect, &round);
+            if problems.is_empty() {
+                problems = self.unsubscribed(ids);
+            }
+            if problems.is_empty() {
+                return Ok(());
+            }
+            let ended = |id: &NodeId| {
+                matches!(round.facts.get(id), Some(Facts::Silent(_))) && self.0.nodes.runs(*id).is_err()
+            };
+            let hopeless = expect == Expect::DeclaredRoles && ids.iter().any(ended);
+            if hopeless || journal.now() >= until {
+                return Err(problems);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 3 / 2).min(LAST_POLL);
+        }
+    }
+
+    fn unsubscribed(&self, ids: &[NodeId]) -> Vec<String> {
+        let current = self.0.current.borrow();
+        let waiting = current.as_ref().map(|stage| stage.watch.unsubscribed()).unwrap_or_default();
+        let plan = self.0.journal.plan();
+        waiting
+            .into_iter()
+            .filter(|id| ids.contains(id))
+            .map(|id| format!("{}: the subscription to its events is not confirmed", plan.node(id).name))
+            .collect()
+    }
+
+    fn not_ready(&self, plan: &Plan, problems: &[String]) -> WorldError {
+        let first = plan.node_ids().find(|&id| {
+            let name = &plan.node(id).name;
+            problems.iter().any(|problem| problem.split(':').next() == Some(name))
+        });
+        // An ended process explains more than those that wait for it.
+        let ended = plan.node_ids().find(|&id| self.0.nodes.runs(id).is_err());
+        let node = ended.or(first);
+        WorldError::Unreachable {
+            node: node.map_or_else(|| "the topology".to_owned(), |id| plan.node(id).name.clone()),
+            reason: format!("the topology is not ready: {}", problems.join("; ")),
+            log: node.map(|id| self.log_lines(id, LOG_LINES)).unwrap_or_default(),
+        }
+    }
+
+    /// The last lines of a node's log.
+    pub fn log_lines(&self, id: NodeId, count: usize) -> Vec<String> {
+        let current = self.0.current.borrow();
+        let path = current.as_ref().and_then(|stage| stage.logs.get(&id));
+        path.map(|path| last_lines(path, count)).unwrap_or_default()
+    }
+
+    /// A node that did not answer, with its last log lines.
+    pub fn unreachable(&self, id: NodeId, reason: String) -> WorldError {
+        let node = self.0.journal.plan().node(id).name.clone();
+        let reason = match self.0.nodes.runs(id) {
+            Ok(()) => reason,
+            Err(ended) => ended,
+        };
+        WorldError::Unreachable { node, reason, log: self.log_lines(id, LOG_LINES) }
+    }
+
+    /// Reads what logs and scripts have said by now.
+    pub fn catch_up(&self) {
+        if let Some(stage) = self.0.current.borrow().as_ref() {
+            stage.watch.catch_up();
+        }
+    }
+
+    /// Stops every node gracefully, for the end of `up`.
+    pub async fn stop_all(&self) {
+        let stops: Vec<_> = self
+            .0
+            .nodes
+            .living()
+            .into_iter()
+            .map(|id| {
+                let nodes = self.0.nodes.clone();
+                tokio::task::spawn_local(async move { nodes.stop(id).await })
+            })
+            .collect();
+        for stop in stops {
+            // One that ended by itself meanwhile is as good.
+            let _ = stop.await;
+        }
+    }
+
+    /// Kills whatever still runs of the stage, and its scripts and snapshot children. With `remove`, its
+    /// files go too.
+    ///
+    /// # Errors
+    /// `Environment` when the guardian is gone.
+    pub async fn tear_down(&self, files: Files) -> Result<(), WorldError> {
+        self.catch_up();
+        let swept = self.0.nodes.sweep().await;
+        self.catch_up();
+        let stage = self.0.current.borrow_mut().take();
+        if let (Some(stage), Files::Remove) = (&stage, files) {
+            self.0.dir.remove_stage(&stage.name);
+        }
+        swept
+    }
+}
+
+/// What becomes of a stage's files at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Files {
+    /// They stay in the run directory.
+    Keep,
+    /// They are removed.
+    Remove,
+}
+
+fn check_ports(plan: &Plan) -> Result<(), WorldError> {
+    for node in &plan.nodes {
+        if let Err(error) = TcpListener::bind((node.ip, node.port)) {
+            return Err(WorldError::Environment(format!(
+                "{} cannot listen on {}:{}: {error}. Choose another port in the script, or end the program \
+                 that uses it (`ss -ltnp 'sport = :{}'` names it).",
+                node.name, node.ip, node.port, node.port
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A duration in microseconds.
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
