@@ -12,6 +12,8 @@ pub mod ctx;
 pub mod effects;
 pub mod error;
 pub mod glob;
+#[cfg(test)]
+mod harness;
 pub mod keys;
 pub mod random;
 pub mod spec;
