@@ -377,3 +377,97 @@ impl Natural {
         chunks.iter().rev().fold(first, |text, chunk| format!("{text}{chunk:09}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(a: &str, b: &str) -> Option<String> {
+        let (a, b) = (LongDouble::parse(a.as_bytes()), LongDouble::parse(b.as_bytes()));
+        a.expect("a number").checked_add(b.expect("a number")).map(LongDouble::to_text)
+    }
+
+    /// The results are those of a real Redis on x86.
+    #[test]
+    fn sums() {
+        for (a, b, expected) in [
+            ("0.1", "0.2", "0.3"),
+            ("3", "1.000000000000000005", "4.00000000000000001"),
+            ("10.5", "0.1", "10.6"),
+            ("5.0e3", "200", "5200"),
+            ("1e-17", "0", "0.00000000000000001"),
+            ("-1e-18", "0", "0"),
+            ("5e-18", "0", "0"),
+            ("1.5e-17", "0", "0.00000000000000002"),
+            ("18446744073709551615", "0.5", "18446744073709551616"),
+            ("18446744073709551615", "1.5", "18446744073709551616"),
+            ("36893488147419103231", "0", "36893488147419103232"),
+            ("9223372036854775807.5", "-0.25", "9223372036854775807"),
+            ("1e20", "-1", "100000000000000000000"),
+            ("123456789012345678901234567890", "1", "123456789012345678899921813504"),
+            ("0x1.8p1", "-0X10", "-13"),
+            ("0xffffffffffffffff.8", "0", "18446744073709551616"),
+            ("0xfffffffffffffffe8", "0", "295147905179352825824"),
+            ("0x.1", "5.", "5.0625"),
+            (".5", "+1", "1.5"),
+            ("0x1p-16445", "1", "1"),
+            ("3.6e-4951", "0", "0"),
+            ("1", "-1", "0"),
+            ("-0", "0", "0"),
+            ("1e4000", "-1e4000", "0"),
+            ("0.30000000000000000001", "0", "0.3"),
+            ("1", "1e-25", "1"),
+            ("17", "-17.00000000000000000001", "0"),
+        ] {
+            assert_eq!(sum(a, b).as_deref(), Some(expected), "{a} + {b}");
+            assert_eq!(sum(b, a).as_deref(), Some(expected), "{b} + {a}");
+        }
+    }
+
+    #[test]
+    fn sums_that_are_none() {
+        for (a, b) in [("inf", "1"), ("-Infinity", "inf"), ("1.18973149535723176502e4932", "1e4932")] {
+            assert_eq!(sum(a, b), None, "{a} + {b}");
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_numbers() {
+        for text in [
+            "",
+            ".",
+            " 1",
+            "1 ",
+            "1e",
+            "1e+",
+            "0x",
+            "0x.",
+            "0xp1",
+            "nan",
+            "e5",
+            "--1",
+            "1_0",
+            "1f",
+            "1e-4952",
+            "0x1p-16446",
+            "1.19e4932",
+            "1\0",
+            "0x1p16384",
+            "infinit",
+            "1e999999999999",
+            "1e-999999999999",
+        ] {
+            assert_eq!(LongDouble::parse(text.as_bytes()), None, "{text:?}");
+        }
+        assert_eq!(LongDouble::parse(&[b'1'; MAX_TEXT_BYTES]), None);
+        assert_eq!(LongDouble::parse(b"0e999999999999"), Some(LongDouble::from(0)));
+    }
+
+    #[test]
+    fn the_largest_number_is_written_whole() {
+        let text = sum("1.18973149535723176502e4932", "0").expect("a finite sum");
+        assert_eq!(text.len(), 4933);
+        assert!(text.starts_with("118973149535723176502126385303097020516906332229462420"), "{text}");
+        assert_eq!(sum(&text, "0"), Some(text));
+    }
+}
