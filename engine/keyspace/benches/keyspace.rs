@@ -59,13 +59,14 @@ fn resident_bytes() -> usize {
 }
 
 /// Grows one table and prints what it cost. The longest insertion includes whatever else the
-/// machine did meanwhile, so the ten longest are shown.
+/// machine did meanwhile, so the ten longest are shown, each
+/// with its number.
 #[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 fn growth(_: &mut Criterion) {
     let keys = std::env::var("GROWTH_KEYS").ok().and_then(|text| text.parse().ok()).unwrap_or(KEYS);
     let before = resident_bytes();
     let mut db = empty();
-    let mut longest = vec![Duration::ZERO; 10];
+    let mut longest = vec![(Duration::ZERO, 0); 10];
     let started = Instant::now();
     let mut last = started;
     for n in 0..keys {
@@ -73,8 +74,8 @@ fn growth(_: &mut Criterion) {
         let now = Instant::now();
         let took = now - last;
         last = now;
-        if took > longest[0] {
-            longest[0] = took;
+        if took > longest[0].0 {
+            longest[0] = (took, n);
             longest.sort_unstable();
         }
     }
