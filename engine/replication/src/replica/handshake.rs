@@ -101,7 +101,8 @@ pub(super) fn psync(position: Option<Position>) -> (Vec<u8>, String) {
 pub(super) enum PsyncAnswer {
     Full(Position),
     Continue(Option<ReplId>),
-    Refused(String),
+    /// Not now; a line to log.
+    Refused(Level, String),
 }
 
 pub(super) fn read_psync_answer(answer: &str) -> PsyncAnswer {
@@ -112,19 +113,24 @@ pub(super) fn read_psync_answer(answer: &str) -> PsyncAnswer {
             let offset = words.next().and_then(|word| Offset::parse(word.as_bytes()));
             match (id, offset) {
                 (Some(id), Some(offset)) => PsyncAnswer::Full(Position { id, offset }),
-                _ => PsyncAnswer::Refused("Master replied with wrong +FULLRESYNC syntax.".to_owned()),
+                _ => PsyncAnswer::Refused(
+                    Level::Warning,
+                    "Master replied with wrong +FULLRESYNC syntax.".to_owned(),
+                ),
             }
         }
         Some("+CONTINUE") => {
             PsyncAnswer::Continue(words.next().and_then(|word| ReplId::parse(word.as_bytes())))
         }
-        Some("-NOMASTERLINK" | "-LOADING") => PsyncAnswer::Refused(format!(
-            "Master is currently unable to PSYNC but should be in the future: {answer}"
-        )),
-        Some("-ERR") => PsyncAnswer::Refused(format!(
-            "Master does not support PSYNC or is in error state (reply: {answer})"
-        )),
-        _ => PsyncAnswer::Refused(format!("Unexpected reply to PSYNC from master: {answer}")),
+        Some("-NOMASTERLINK" | "-LOADING") => PsyncAnswer::Refused(
+            Level::Notice,
+            format!("Master is currently unable to PSYNC but should be in the future: {answer}"),
+        ),
+        Some("-ERR") => PsyncAnswer::Refused(
+            Level::Notice,
+            format!("Master does not support PSYNC or is in error state (reply: {answer})"),
+        ),
+        _ => PsyncAnswer::Refused(Level::Warning, format!("Unexpected reply to PSYNC from master: {answer}")),
     }
 }
 
@@ -193,14 +199,18 @@ mod tests {
         assert_eq!(full, PsyncAnswer::Full(Position { id, offset: Offset(77) }));
         assert_eq!(read_psync_answer(&format!("+CONTINUE {id}")), PsyncAnswer::Continue(Some(id)));
         assert_eq!(read_psync_answer("+CONTINUE"), PsyncAnswer::Continue(None));
-        for (answer, line) in [
-            ("+FULLRESYNC x 1", "Master replied with wrong +FULLRESYNC syntax."),
-            ("-LOADING x", "Master is currently unable to PSYNC but should be in the future: -LOADING x"),
-            ("-ERR x", "Master does not support PSYNC or is in error state (reply: -ERR x)"),
-            ("-NOAUTH x", "Unexpected reply to PSYNC from master: -NOAUTH x"),
-            ("what", "Unexpected reply to PSYNC from master: what"),
+        for (answer, level, line) in [
+            ("+FULLRESYNC x 1", Level::Warning, "Master replied with wrong +FULLRESYNC syntax."),
+            (
+                "-LOADING x",
+                Level::Notice,
+                "Master is currently unable to PSYNC but should be in the future: -LOADING x",
+            ),
+            ("-ERR x", Level::Notice, "Master does not support PSYNC or is in error state (reply: -ERR x)"),
+            ("-NOAUTH x", Level::Warning, "Unexpected reply to PSYNC from master: -NOAUTH x"),
+            ("what", Level::Warning, "Unexpected reply to PSYNC from master: what"),
         ] {
-            assert_eq!(read_psync_answer(answer), PsyncAnswer::Refused(line.to_owned()));
+            assert_eq!(read_psync_answer(answer), PsyncAnswer::Refused(level, line.to_owned()));
         }
     }
 }

@@ -248,6 +248,10 @@ impl Link {
     /// Gives up this attempt on an open connection.
     fn give_up(&mut self, now_ms: u64, line: impl Into<String>) {
         self.log(Level::Warning, line);
+        self.hang_up(now_ms);
+    }
+
+    fn hang_up(&mut self, now_ms: u64) {
         self.actions.push_back(Action::Disconnect);
         self.wait(now_ms);
     }
@@ -442,7 +446,10 @@ impl Link {
                 );
                 self.go_online(now_ms);
             }
-            PsyncAnswer::Refused(log) => self.give_up(now_ms, log),
+            PsyncAnswer::Refused(level, line) => {
+                self.log(level, line);
+                self.hang_up(now_ms);
+            }
         }
     }
 
