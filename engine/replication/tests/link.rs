@@ -202,6 +202,7 @@ fn a_lost_link_is_taken_up_again_at_once_and_goes_on() {
         * Master replication ID changed to cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd
         PartialAccepted { id: Some(cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd) }
         * MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.
+        send *3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$2\r\n54\r\n
         stream ef
     "#]]);
     assert_eq!(script.link.down_since_ms(), None);

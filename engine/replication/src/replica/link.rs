@@ -445,6 +445,9 @@ impl Link {
                     "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.",
                 );
                 self.go_online(now_ms);
+                // Redis leaves the first one to the next second; `WAIT` and `INFO` on the master
+                // need not wait for it.
+                self.acknowledge();
             }
             PsyncAnswer::Refused(level, line) => {
                 self.log(level, line);
