@@ -1,1 +1,37 @@
-//! (being written)
+//! The [`Server`] value: command table, dispatch, configuration, transactions, pub/sub, administration.
+//!
+//! A server is a plain value without sockets, clock or threads. The shell gives it bytes a client sent and
+//! the time, and takes the bytes to send back; what must be done outside at once (a file, a fork, the log)
+//! goes through [`Host`]. So a whole server runs inside a unit test or a simulation.
+//!
+//! How a command flows: [`Server::handle`] parses a batch, looks every command up in the table, prefetches
+//! its first key, then for each: arity, gates, call, effects. Effects (changed keys, events, what to
+//! replicate) are gathered here and nowhere else.
+
+#![forbid(unsafe_code)]
+
+pub mod config;
+
+mod admin;
+mod client;
+mod clients;
+mod command_info;
+mod dispatch;
+mod gates;
+mod host;
+mod info;
+mod persistence;
+mod pubsub;
+mod replicating;
+mod server;
+pub mod snapshot;
+mod stats;
+mod table;
+mod transactions;
+
+pub use client::{ClientId, Peer};
+pub use host::{Figures, Host, SnapshotTarget};
+pub use persistence::SnapshotResult;
+pub use replicating::MasterRequest;
+pub use replication::replica::Input as LinkInput;
+pub use server::{Handled, Identity, Server, Then};

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+
 pub mod ctx;
 pub mod effects;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod glob;
 #[cfg(test)]
 mod harness;
 pub mod keys;
+pub mod notation;
 pub mod random;
 pub mod spec;
 pub mod strings;

@@ -1,0 +1,192 @@
+//! CONFIG and its subcommands.
+
+use resp::Args;
+use types::{Command, CommandError, Flags, Meta};
+
+use super::{container, help, plain};
+use crate::client::Client;
+use crate::config::{SetError, rewrite};
+use crate::server::Server;
+use crate::stats::Stats;
+use crate::table::AdminHandler;
+
+const BASE: Meta = Meta {
+    group: "server",
+    since: "2.0.0",
+    flags: Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::LOADING).and(Flags::STALE),
+    ..Meta::BASE
+};
+
+pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[container(
+    Meta { name: "config", summary: "Shows and changes the configuration.", arity: -2, ..BASE },
+    &[
+        plain(
+            Meta {
+                name: "get",
+                summary: "Shows directives by pattern.",
+                complexity: "O(N), N being the number of directives",
+                arity: -3,
+                args: "parameter [parameter ...]",
+                ..BASE
+            },
+            get,
+        ),
+        plain(
+            Meta {
+                name: "set",
+                summary: "Changes directives, all or none.",
+                arity: -4,
+                args: "parameter value [parameter value ...]",
+                ..BASE
+            },
+            set,
+        ),
+        plain(
+            Meta {
+                name: "rewrite",
+                summary: "Writes the configuration to its file.",
+                since: "2.8.0",
+                arity: 2,
+                ..BASE
+            },
+            rewrite_,
+        ),
+        plain(Meta { name: "resetstat", summary: "Sets INFO's counters to 0.", arity: 2, ..BASE }, resetstat),
+        plain(
+            Meta {
+                name: "help",
+                summary: "Lists the subcommands.",
+                since: "5.0.0",
+                arity: 2,
+                flags: Flags::LOADING.and(Flags::STALE),
+                ..BASE
+            },
+            help_,
+        ),
+    ],
+)];
+
+fn get(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    let patterns: Vec<&[u8]> = args.from(2).iter().collect();
+    let found = server.config.get(&patterns);
+    let mut writer = client.writer();
+    writer.map(found.len());
+    for (name, value) in found {
+        writer.bulk(name.as_bytes());
+        writer.bulk(value.as_bytes());
+    }
+    Ok(())
+}
+
+fn set(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    let pairs = args.from(2);
+    if pairs.len() % 2 != 0 {
+        return Err(CommandError::Arity("config|set".into()));
+    }
+    let before = server.config.clone();
+    let mut directory = None;
+    for at in (0..pairs.len()).step_by(2) {
+        let name = String::from_utf8_lossy(pairs.at(at)).into_owned();
+        let twice = (0..at).step_by(2).any(|earlier| pairs.at(earlier).eq_ignore_ascii_case(pairs.at(at)));
+        let set = match twice {
+            true => Err(SetError::Invalid("duplicate parameter".into())),
+            false => server.config.set_live(&name, pairs.at(at + 1)),
+        };
+        if let Err(error) = set {
+            server.config = before;
+            return Err(refused(&name, &error));
+        }
+        if name.eq_ignore_ascii_case("dir") {
+            directory = Some(server.config.settings.dir.clone());
+        }
+    }
+    if let Some(directory) = directory {
+        match server.host.change_directory(&directory) {
+            Ok(absolute) => server.config.settings.dir = absolute,
+            Err(reason) => {
+                server.config = before;
+                return Err(refused("dir", &SetError::Invalid(reason)));
+            }
+        }
+    }
+    server.settings_changed();
+    client.writer().ok();
+    Ok(())
+}
+
+fn refused(name: &str, error: &SetError) -> CommandError {
+    CommandError::new(match error {
+        SetError::Unknown(_) => {
+            format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
+        }
+        SetError::Immutable => format!(
+            "ERR CONFIG SET failed (possibly related to argument '{name}') - can't set immutable config"
+        ),
+        SetError::Invalid(reason) => {
+            format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")
+        }
+    })
+}
+
+impl Server {
+    /// Passes changed settings on to where they are kept.
+    fn settings_changed(&mut self) {
+        let settings = &self.config.settings;
+        self.effects.notify = settings.notify_keyspace_events.0;
+        let backlog_bytes = settings.repl_backlog_size as usize;
+        if self.replicating.history.backlog_size() != backlog_bytes {
+            self.replicating.history.set_backlog_size(backlog_bytes);
+        }
+        let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+        if let Some(link) = self.replicating.upstream.as_mut().and_then(|upstream| upstream.link.as_mut()) {
+            let config = link.config_mut();
+            config.user = some(&settings.masteruser);
+            config.password = some(&settings.masterauth);
+            config.timeout_ms = settings.repl_timeout as u64 * 1000;
+        }
+        self.refresh_gates();
+    }
+}
+
+fn rewrite_(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    let Some(path) = server.config.file.clone() else {
+        return Err(CommandError::new("ERR The server is running without a config file"));
+    };
+    // A file that was deleted meanwhile is made anew.
+    let old = server.host.read_file(&path).unwrap_or_default();
+    let text = rewrite(&server.config, &old);
+    if let Err(reason) = server.host.write_file(&path, &text) {
+        server.log(crate::config::Level::Warning, format!("CONFIG REWRITE failed: {reason}"));
+        return Err(CommandError::new(format!("ERR Rewriting config file: {reason}")));
+    }
+    server.log(crate::config::Level::Notice, "CONFIG REWRITE executed with success.");
+    client.writer().ok();
+    Ok(())
+}
+
+fn resetstat(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    server.stats = Stats::default();
+    server.effects.hits = 0;
+    server.effects.misses = 0;
+    server.effects.expired_keys = 0;
+    client.writer().ok();
+    Ok(())
+}
+
+fn help_(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    help(
+        client,
+        "CONFIG",
+        &[
+            "GET <pattern> [<pattern> ...]",
+            "    Names and values of the directives that match.",
+            "SET <directive> <value> [<directive> <value> ...]",
+            "    Change directives, all of them or none.",
+            "RESETSTAT",
+            "    Set the counters of INFO to 0.",
+            "REWRITE",
+            "    Write the configuration to its file, keeping comments and order.",
+        ],
+    );
+    Ok(())
+}

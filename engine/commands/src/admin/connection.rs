@@ -1,0 +1,254 @@
+//! Connections: AUTH, HELLO, PING, ECHO, SELECT, QUIT, RESET.
+
+use resp::number::parse_i64;
+use resp::{Args, Protocol};
+use types::{Command, CommandError, Flags, Meta};
+
+use super::plain;
+use crate::client::{Client, State};
+use crate::server::Server;
+use crate::table::AdminHandler;
+
+const BASE: Meta = Meta { group: "connection", acl: &["connection"], ..Meta::BASE };
+const STRANGER: Flags = Flags::NOSCRIPT
+    .and(Flags::LOADING)
+    .and(Flags::STALE)
+    .and(Flags::FAST)
+    .and(Flags::NO_AUTH)
+    .and(Flags::ALLOW_BUSY)
+    .and(Flags::SENTINEL);
+
+pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
+    plain(
+        Meta {
+            name: "auth",
+            summary: "Proves who the client is.",
+            complexity: "O(N), N being the number of the user's passwords",
+            arity: -2,
+            flags: STRANGER,
+            args: "[username] password",
+            ..BASE
+        },
+        auth,
+    ),
+    plain(
+        Meta {
+            name: "hello",
+            summary: "Chooses the protocol version, and may authenticate and name the connection.",
+            since: "6.0.0",
+            arity: -1,
+            flags: STRANGER,
+            args: "[protover:integer [AUTH username password] [SETNAME clientname]]",
+            ..BASE
+        },
+        hello,
+    ),
+    plain(
+        Meta {
+            name: "ping",
+            summary: "Answers PONG, or the message.",
+            arity: -1,
+            flags: Flags::FAST.and(Flags::SENTINEL),
+            tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+            args: "[message]",
+            ..BASE
+        },
+        ping,
+    ),
+    plain(
+        Meta {
+            name: "echo",
+            summary: "Answers with the message.",
+            arity: 2,
+            flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST),
+            args: "message",
+            ..BASE
+        },
+        echo,
+    ),
+    plain(
+        Meta {
+            name: "select",
+            summary: "Chooses the database of this connection.",
+            arity: 2,
+            flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST),
+            args: "index:integer",
+            ..BASE
+        },
+        select,
+    ),
+    plain(Meta { name: "quit", summary: "Closes the connection.", arity: -1, flags: STRANGER, ..BASE }, quit),
+    plain(
+        Meta {
+            name: "reset",
+            summary: "Makes the connection as it was when it began.",
+            since: "6.2.0",
+            flags: STRANGER,
+            ..BASE
+        },
+        reset,
+    ),
+];
+
+const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+
+fn auth(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    let (user, password): (&[u8], &[u8]) = match args.len() {
+        2 => (b"default", args.at(1)),
+        3 => (args.at(1), args.at(2)),
+        _ => return Err(CommandError::Syntax),
+    };
+    if args.len() == 2 && server.config.settings.requirepass.is_empty() {
+        return Err(CommandError::new(
+            "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
+             configuration is correct?",
+        ));
+    }
+    server.authenticate(client, user, password)?;
+    client.writer().ok();
+    Ok(())
+}
+
+impl Server {
+    fn authenticate(&self, client: &mut Client, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
+        let wanted = self.config.settings.requirepass.as_bytes();
+        let known = user == b"default" && (wanted.is_empty() || same_secret(password, wanted));
+        if !known {
+            return Err(CommandError::new(WRONG_PASSWORD));
+        }
+        client.state.remove(State::UNAUTHENTICATED);
+        Ok(())
+    }
+}
+
+/// Compares without telling by its duration where the difference is.
+fn same_secret(a: &[u8], b: &[u8]) -> bool {
+    let differences = a.iter().zip(b).fold(0, |found, (a, b)| found | (a ^ b));
+    a.len() == b.len() && differences == 0
+}
+
+fn hello(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    let protocol = match args.get(1).map(parse_i64) {
+        None => client.protocol,
+        Some(Some(2)) => Protocol::Resp2,
+        Some(Some(3)) => Protocol::Resp3,
+        Some(Some(_)) => return Err(CommandError::new("NOPROTO unsupported protocol version")),
+        Some(None) => {
+            return Err(CommandError::new("ERR Protocol version is not an integer or out of range"));
+        }
+    };
+    let mut name = None;
+    let mut at = 2;
+    while at < args.len() {
+        let left = args.len() - at - 1;
+        match args.at(at).to_ascii_lowercase().as_slice() {
+            b"auth" if left >= 2 => {
+                server.authenticate(client, args.at(at + 1), args.at(at + 2))?;
+                at += 3;
+            }
+            b"setname" if left >= 1 => {
+                name = Some(super::client::checked_name(args.at(at + 1))?);
+                at += 2;
+            }
+            other => {
+                let option = String::from_utf8_lossy(other).into_owned();
+                return Err(CommandError::new(format!("ERR Syntax error in HELLO option '{option}'")));
+            }
+        }
+    }
+    if client.state.has(State::UNAUTHENTICATED) {
+        return Err(CommandError::new(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
+             <user> <pass> option can be used to authenticate the client and select the RESP protocol version at \
+             the same time",
+        ));
+    }
+    if let Some(name) = name {
+        client.name = name;
+    }
+    client.protocol = protocol;
+    describe(server, client);
+    Ok(())
+}
+
+fn describe(server: &Server, client: &mut Client) {
+    let id = client.id.id as i64;
+    let role = if server.replicating.is_replica() { "replica" } else { "master" };
+    let mut writer = client.writer();
+    writer.map(7);
+    writer.bulk(b"server");
+    writer.bulk(b"redis");
+    writer.bulk(b"version");
+    writer.bulk(b"7.2.4");
+    writer.bulk(b"proto");
+    writer.int(if writer.protocol() == Protocol::Resp3 { 3 } else { 2 });
+    writer.bulk(b"id");
+    writer.int(id);
+    writer.bulk(b"mode");
+    writer.bulk(b"standalone");
+    writer.bulk(b"role");
+    writer.bulk(role.as_bytes());
+    writer.bulk(b"modules");
+    writer.array(0);
+}
+
+fn ping(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    if args.len() > 2 {
+        return Err(CommandError::Arity("ping".into()));
+    }
+    let subscribed = client.state.has(State::PUBSUB) && client.protocol == Protocol::Resp2;
+    let mut writer = client.writer();
+    match (subscribed, args.get(1)) {
+        (true, message) => {
+            writer.array(2);
+            writer.bulk(b"pong");
+            writer.bulk(message.unwrap_or_default());
+        }
+        (false, Some(message)) => writer.bulk(message),
+        (false, None) => writer.simple("PONG"),
+    }
+    Ok(())
+}
+
+fn echo(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    client.writer().bulk(args.at(1));
+    Ok(())
+}
+
+fn select(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    let index = parse_i64(args.at(1)).ok_or(CommandError::new("ERR invalid DB index"))?;
+    match usize::try_from(index) {
+        Ok(index) if index < server.dbs.len() => {
+            client.db = index as u32;
+            client.writer().ok();
+            Ok(())
+        }
+        _ => Err(CommandError::DbIndex),
+    }
+}
+
+fn quit(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    client.writer().ok();
+    client.state.add(State::CLOSE_AFTER_REPLY);
+    Ok(())
+}
+
+fn reset(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    if client.state.has(State::REPLICATION) {
+        return Err(CommandError::new("ERR can only reset normal client connections"));
+    }
+    server.discard(client);
+    server.unsubscribe_silently(client);
+    for bit in [State::REPLY_OFF, State::REPLY_SKIP, State::REPLY_SKIP_NEXT, State::NO_TOUCH, State::NO_EVICT]
+    {
+        client.state.remove(bit);
+    }
+    if !server.config.settings.requirepass.is_empty() {
+        client.state.add(State::UNAUTHENTICATED);
+    }
+    client.db = 0;
+    client.protocol = Protocol::Resp2;
+    client.name.clear();
+    client.writer().simple("RESET");
+    Ok(())
+}

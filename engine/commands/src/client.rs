@@ -1,0 +1,214 @@
+//! A connected client, as the server knows it.
+
+use resp::{Args, Batch, Parser, Protocol, Span, Writer};
+
+use crate::replicating::ReplicaPeer;
+use crate::table::Entry;
+
+/// A client's handle: its place, and the id that CLIENT LIST shows, which is never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId {
+    pub(crate) slot: u32,
+    /// The id shown to users.
+    pub id: u64,
+}
+
+impl ClientId {
+    /// A small number unique among connected clients, for the shell's own tables.
+    pub fn index(self) -> usize {
+        self.slot as usize
+    }
+}
+
+/// How a client is connected.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// Its address, `ip:port` or `path:0`.
+    pub address: String,
+    /// Our address it connected to.
+    pub local: String,
+    /// Whether it comes from this machine (loopback or a Unix socket).
+    pub is_local: bool,
+    /// File descriptor, for CLIENT LIST.
+    pub fd: i32,
+}
+
+/// Bits of a client's state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct State(u32);
+
+impl State {
+    /// Inside MULTI.
+    pub(crate) const MULTI: State = State(1);
+    /// A queued command was wrong: EXEC fails.
+    pub(crate) const DIRTY_EXEC: State = State(2);
+    /// A watched key changed: EXEC gives null.
+    pub(crate) const DIRTY_CAS: State = State(4);
+    /// Close once the output is written.
+    pub(crate) const CLOSE_AFTER_REPLY: State = State(8);
+    /// Close at once.
+    pub(crate) const CLOSE_NOW: State = State(16);
+    /// A replica's connection.
+    pub(crate) const REPLICA: State = State(32);
+    /// The stream from our master.
+    pub(crate) const MASTER: State = State(64);
+    /// Must authenticate first.
+    pub(crate) const UNAUTHENTICATED: State = State(128);
+    /// Has subscriptions.
+    pub(crate) const PUBSUB: State = State(256);
+    /// CLIENT REPLY OFF.
+    pub(crate) const REPLY_OFF: State = State(512);
+    /// CLIENT REPLY SKIP was just said: the next command's reply is dropped.
+    pub(crate) const REPLY_SKIP_NEXT: State = State(1024);
+    /// This command's reply is dropped.
+    pub(crate) const REPLY_SKIP: State = State(2048);
+    /// CLIENT NO-TOUCH.
+    pub(crate) const NO_TOUCH: State = State(4096);
+    /// CLIENT NO-EVICT.
+    pub(crate) const NO_EVICT: State = State(8192);
+    /// In the shell's list of clients to look at.
+    pub(crate) const WOKEN: State = State(1 << 14);
+    /// Running EXEC.
+    pub(crate) const IN_EXEC: State = State(1 << 15);
+
+    /// It runs no more commands.
+    pub(crate) const CLOSING: State = State(8 | 16);
+    /// Never closed for being idle.
+    pub(crate) const EXEMPT_FROM_TIMEOUT: State = State(32 | 64 | 256);
+    /// A peer of replication.
+    pub(crate) const REPLICATION: State = State(32 | 64);
+    /// Its commands need a look at who it is before they run.
+    pub(crate) const SPECIAL: State = State(1 | 32 | 64 | 128 | 256 | 512 | 1024 | 2048);
+
+    /// Whether any of `other` is set.
+    pub(crate) fn has(self, other: State) -> bool {
+        self.0 & other.0 != 0
+    }
+    pub(crate) fn add(&mut self, other: State) {
+        self.0 |= other.0;
+    }
+    pub(crate) fn remove(&mut self, other: State) {
+        self.0 &= !other.0;
+    }
+}
+
+/// Why a client's next commands wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    /// WAIT: until so many replicas acknowledged the offset, or the deadline.
+    Wait { replicas: i64, offset: u64, deadline_ms: Option<u64> },
+    /// CLIENT PAUSE.
+    Paused,
+    /// SHUTDOWN waits for replicas.
+    Shutdown,
+}
+
+/// A command kept for later, with its own bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Queued {
+    pub(crate) entry: &'static Entry,
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl Queued {
+    pub(crate) fn new(entry: &'static Entry, args: Args<'_>) -> Self {
+        let (mut bytes, mut spans) = (Vec::new(), Vec::with_capacity(args.len()));
+        for arg in args.iter() {
+            spans.push(Span { start: bytes.len() as u32, length: arg.len() as u32 });
+            bytes.extend_from_slice(arg);
+        }
+        Self { entry, bytes, spans }
+    }
+
+    pub(crate) fn args(&self) -> Args<'_> {
+        Args::new(&self.bytes, &self.spans)
+    }
+}
+
+/// What few clients have: kept apart so that an idle client stays small.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
+    pub(crate) queued: Vec<Queued>,
+    /// Watched keys with their database.
+    pub(crate) watching: Vec<(u32, Vec<u8>)>,
+    pub(crate) channels: Vec<Vec<u8>>,
+    pub(crate) patterns: Vec<Vec<u8>>,
+    pub(crate) lib_name: String,
+    pub(crate) lib_version: String,
+    pub(crate) replica: Option<ReplicaPeer>,
+}
+
+/// A connected client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) id: ClientId,
+    pub(crate) peer: Peer,
+    pub(crate) state: State,
+    pub(crate) db: u32,
+    pub(crate) protocol: Protocol,
+    pub(crate) name: String,
+    pub(crate) parser: Parser,
+    pub(crate) batch: Batch,
+    /// Bytes to send; the shell takes them.
+    pub(crate) out: Vec<u8>,
+    /// Bytes the shell took and has not sent yet.
+    pub(crate) unsent: usize,
+    pub(crate) blocked: Option<Blocked>,
+    pub(crate) connected_ms: u64,
+    pub(crate) active_ms: u64,
+    pub(crate) last_command: Option<&'static Entry>,
+    /// Bytes of a request received and not yet complete, for CLIENT LIST.
+    pub(crate) query_bytes: usize,
+    /// Replication offset after this client's last write, for WAIT.
+    pub(crate) write_offset: u64,
+    /// Since when the output is over its soft limit.
+    pub(crate) over_soft_since_ms: Option<u64>,
+    pub(crate) rare: Box<Rare>,
+}
+
+impl Client {
+    pub(crate) fn new(id: ClientId, peer: Peer, now_ms: u64) -> Self {
+        Self {
+            id,
+            peer,
+            state: State::default(),
+            db: 0,
+            protocol: Protocol::Resp2,
+            name: String::new(),
+            parser: Parser::default(),
+            batch: Batch::default(),
+            out: Vec::new(),
+            unsent: 0,
+            blocked: None,
+            connected_ms: now_ms,
+            active_ms: now_ms,
+            last_command: None,
+            query_bytes: 0,
+            write_offset: 0,
+            over_soft_since_ms: None,
+            rare: Box::default(),
+        }
+    }
+
+    /// A writer for this client's replies.
+    pub(crate) fn writer(&mut self) -> Writer<'_> {
+        Writer::new(&mut self.out, self.protocol)
+    }
+
+    /// Channels and patterns it is subscribed to.
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.rare.channels.len() + self.rare.patterns.len()
+    }
+
+    /// Class for `client-output-buffer-limit`: 0 normal, 1 replica, 2 pub/sub.
+    pub(crate) fn class(&self) -> usize {
+        if self.state.has(State::REPLICA) {
+            1
+        } else if self.state.has(State::PUBSUB) {
+            2
+        } else {
+            0
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! All connected clients, by place.
+//!
+//! The client whose command runs is taken out of its place meanwhile, so that its command can change the
+//! server and any other client. Bytes meant for it in that time (a message it publishes to itself) are
+//! kept and appended when it is put back.
+
+use crate::client::{Client, ClientId, Peer, State};
+
+#[derive(Debug, Default)]
+pub(crate) struct Clients {
+    slots: Vec<Option<Box<Client>>>,
+    free: Vec<u32>,
+    next_id: u64,
+    connected: usize,
+    /// The client that is out of its place, and what was sent to it since.
+    out_of_place: Option<(ClientId, Vec<u8>, State)>,
+    /// Clients the shell must look at.
+    woken: Vec<ClientId>,
+}
+
+impl Clients {
+    pub(crate) fn add(&mut self, peer: Peer, now_ms: u64) -> ClientId {
+        self.next_id += 1;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() as u32 - 1
+        });
+        let id = ClientId { slot, id: self.next_id };
+        self.slots[slot as usize] = Some(Box::new(Client::new(id, peer, now_ms)));
+        self.connected += 1;
+        id
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.connected
+    }
+
+    pub(crate) fn get(&self, id: ClientId) -> Option<&Client> {
+        self.slots.get(id.slot as usize)?.as_deref().filter(|client| client.id == id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.slots.get_mut(id.slot as usize)?.as_deref_mut().filter(|client| client.id == id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Client> {
+        self.slots.iter().flatten().map(|client| &**client)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Client> {
+        self.slots.iter_mut().flatten().map(|client| &mut **client)
+    }
+
+    /// Takes a client out of its place while its command runs.
+    pub(crate) fn take(&mut self, id: ClientId) -> Option<Box<Client>> {
+        self.get(id)?;
+        self.out_of_place = Some((id, Vec::new(), State::default()));
+        self.slots[id.slot as usize].take()
+    }
+
+    /// Puts it back, with what was sent to it meanwhile.
+    pub(crate) fn put_back(&mut self, mut client: Box<Client>) {
+        if let Some((_, bytes, state)) = self.out_of_place.take() {
+            client.out.extend_from_slice(&bytes);
+            client.state.add(state);
+        }
+        let slot = client.id.slot as usize;
+        self.slots[slot] = Some(client);
+    }
+
+    /// Hands over what was sent to the running client so far, so that order is kept between commands.
+    pub(crate) fn flush_running(&mut self, client: &mut Client) {
+        if let Some((_, bytes, state)) = &mut self.out_of_place {
+            client.out.append(bytes);
+            client.state.add(std::mem::take(state));
+        }
+    }
+
+    /// Removes a client for good.
+    pub(crate) fn remove(&mut self, id: ClientId) -> Option<Box<Client>> {
+        self.get(id)?;
+        self.connected -= 1;
+        self.free.push(id.slot);
+        self.slots[id.slot as usize].take()
+    }
+
+    /// Appends to a client's output, wherever the client is, and has the shell look at it.
+    pub(crate) fn send(&mut self, id: ClientId, bytes: &[u8]) {
+        match &mut self.out_of_place {
+            Some((running, pending, _)) if *running == id => pending.extend_from_slice(bytes),
+            _ => {
+                if let Some(client) = self.get_mut(id) {
+                    client.out.extend_from_slice(bytes);
+                    self.wake(id);
+                }
+            }
+        }
+    }
+
+    /// Has a client closed: at once, dropping its output.
+    pub(crate) fn close(&mut self, id: ClientId) {
+        match &mut self.out_of_place {
+            Some((running, _, state)) if *running == id => state.add(State::CLOSE_AFTER_REPLY),
+            _ => {
+                if let Some(client) = self.get_mut(id) {
+                    client.state.add(State::CLOSE_NOW);
+                    self.wake(id);
+                }
+            }
+        }
+    }
+
+    /// Has the shell look at a client.
+    pub(crate) fn wake(&mut self, id: ClientId) {
+        let Some(client) = self.get_mut(id) else { return };
+        if !client.state.has(State::WOKEN) {
+            client.state.add(State::WOKEN);
+            self.woken.push(id);
+        }
+    }
+
+    /// The clients to look at since the last call.
+    pub(crate) fn take_woken(&mut self) -> Vec<ClientId> {
+        let woken = std::mem::take(&mut self.woken);
+        for id in &woken {
+            if let Some(client) = self.get_mut(*id) {
+                client.state.remove(State::WOKEN);
+            }
+        }
+        woken
+    }
+
+    pub(crate) fn any_woken(&self) -> bool {
+        !self.woken.is_empty()
+    }
+}

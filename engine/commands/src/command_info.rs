@@ -1,0 +1,440 @@
+//! COMMAND and its subcommands: the table, told to clients.
+
+use resp::number::parse_i64;
+use resp::{Args, Writer};
+use types::glob::{Case, matches};
+use types::spec::{Begin, Find, KeySpec};
+use types::{Command, CommandError, Flags, Meta};
+
+use crate::admin::{container, help, plain};
+use crate::client::Client;
+use crate::server::Server;
+use crate::table::{AdminHandler, Entry, TABLE};
+
+const BASE: Meta = Meta {
+    group: "server",
+    since: "2.8.13",
+    flags: Flags::LOADING.and(Flags::STALE).and(Flags::SENTINEL),
+    acl: &["connection"],
+    ..Meta::BASE
+};
+
+pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[Command {
+    run: all,
+    ..container(
+        Meta { name: "command", summary: "Describes all commands.", arity: -1, ..BASE },
+        &[
+            plain(Meta { name: "count", summary: "Counts the commands.", arity: 2, ..BASE }, count),
+            plain(
+                Meta {
+                    name: "info",
+                    summary: "Describes some commands.",
+                    arity: -2,
+                    args: "[command-name [command-name ...]]",
+                    ..BASE
+                },
+                info,
+            ),
+            plain(
+                Meta {
+                    name: "docs",
+                    summary: "Documents some commands.",
+                    since: "7.0.0",
+                    arity: -2,
+                    args: "[command-name [command-name ...]]",
+                    ..BASE
+                },
+                docs,
+            ),
+            plain(
+                Meta {
+                    name: "list",
+                    summary: "Names the commands.",
+                    since: "7.0.0",
+                    arity: -2,
+                    args: "[FILTERBY MODULE module-name | ACLCAT category | PATTERN pattern]",
+                    ..BASE
+                },
+                list,
+            ),
+            plain(
+                Meta {
+                    name: "getkeys",
+                    summary: "Picks the keys out of a command.",
+                    arity: -3,
+                    args: "command [arg [arg ...]]",
+                    ..BASE
+                },
+                getkeys,
+            ),
+            plain(
+                Meta {
+                    name: "getkeysandflags",
+                    summary: "Picks the keys out of a command, with what happens to them.",
+                    since: "7.0.0",
+                    arity: -3,
+                    args: "command [arg [arg ...]]",
+                    ..BASE
+                },
+                getkeysandflags,
+            ),
+            plain(
+                Meta { name: "help", summary: "Lists the subcommands.", since: "5.0.0", arity: 2, ..BASE },
+                help_,
+            ),
+        ],
+    )
+}];
+
+fn all(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    let mut writer = client.writer();
+    writer.array(TABLE.entries().len());
+    TABLE.entries().iter().for_each(|entry| describe(&mut writer, entry));
+    Ok(())
+}
+
+fn count(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    client.writer().int(TABLE.entries().len() as i64);
+    Ok(())
+}
+
+/// A command or `container|subcommand` by name.
+fn find(name: &[u8]) -> Option<&'static Entry> {
+    match name.iter().position(|byte| *byte == b'|') {
+        Some(at) => TABLE.find(&name[..at])?.subcommand(&name[at + 1..]),
+        None => TABLE.find(name),
+    }
+}
+
+fn info(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    if args.len() == 2 {
+        return all(server, client, args);
+    }
+    let mut writer = client.writer();
+    writer.array(args.len() - 2);
+    for name in args.from(2).iter() {
+        match find(name) {
+            Some(entry) => describe(&mut writer, entry),
+            None => writer.null_array(),
+        }
+    }
+    Ok(())
+}
+
+/// ACL categories: those declared, and those that follow from flags and group.
+fn categories(meta: &Meta) -> Vec<String> {
+    let mut names: Vec<&str> = Vec::new();
+    let flags = meta.flags;
+    for (flag, name) in [
+        (Flags::WRITE, "write"),
+        (Flags::READONLY, "read"),
+        (Flags::ADMIN, "admin"),
+        (Flags::ADMIN, "dangerous"),
+        (Flags::PUBSUB, "pubsub"),
+        (Flags::FAST, "fast"),
+        (Flags::BLOCKING, "blocking"),
+    ] {
+        if flags.has(flag) {
+            names.push(name);
+        }
+    }
+    if !flags.has(Flags::FAST) {
+        names.push("slow");
+    }
+    match meta.group {
+        "string" => names.push("string"),
+        "generic" if !meta.keys.is_empty() => names.push("keyspace"),
+        _ => {}
+    }
+    names.extend(meta.acl);
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(|name| format!("@{name}")).collect()
+}
+
+fn names_of(flags: Flags) -> Vec<&'static str> {
+    Flags::NAMES.iter().filter(|(flag, _)| flags.has(*flag)).map(|(_, name)| *name).collect()
+}
+
+fn describe(writer: &mut Writer<'_>, entry: &Entry) {
+    let meta = entry.meta;
+    // First key, last key and step, as clients older than key specifications want them.
+    let (first, last, step) = match meta.keys.first() {
+        Some(KeySpec { begin: Begin::Index(first), find: Find::Range(last, step, _), .. }) => {
+            (*first, if *last >= 0 { first + last } else { *last }, *step)
+        }
+        _ => (0, 0, 0),
+    };
+    writer.array(10);
+    writer.bulk(entry.full_name.as_bytes());
+    writer.int(i64::from(meta.arity));
+    let flags = names_of(meta.flags);
+    writer.set(flags.len());
+    flags.iter().for_each(|flag| writer.simple(flag));
+    for number in [first, last, step] {
+        writer.int(i64::from(number));
+    }
+    let categories = categories(meta);
+    writer.set(categories.len());
+    categories.iter().for_each(|category| writer.simple(category));
+    writer.set(meta.tips.len());
+    meta.tips.iter().for_each(|tip| writer.bulk(tip.as_bytes()));
+    writer.set(meta.keys.len());
+    meta.keys.iter().for_each(|spec| describe_keys(writer, spec));
+    writer.array(entry.subcommands.len());
+    entry.subcommands.iter().for_each(|sub| describe(writer, sub));
+}
+
+fn describe_keys(writer: &mut Writer<'_>, spec: &KeySpec) {
+    let numbers = |writer: &mut Writer<'_>, fields: &[(&str, i32)]| {
+        writer.map(fields.len());
+        for (name, value) in fields {
+            writer.bulk(name.as_bytes());
+            writer.int(i64::from(*value));
+        }
+    };
+    writer.map(3);
+    writer.bulk(b"flags");
+    writer.set(spec.flags.len());
+    spec.flags.iter().for_each(|flag| writer.simple(flag));
+    writer.bulk(b"begin_search");
+    writer.map(2);
+    writer.bulk(b"type");
+    match spec.begin {
+        Begin::Index(index) => {
+            writer.bulk(b"index");
+            writer.bulk(b"spec");
+            numbers(writer, &[("index", index)]);
+        }
+        Begin::Keyword(word, from) => {
+            writer.bulk(b"keyword");
+            writer.bulk(b"spec");
+            writer.map(2);
+            writer.bulk(b"keyword");
+            writer.bulk(word.as_bytes());
+            writer.bulk(b"startfrom");
+            writer.int(i64::from(from));
+        }
+    }
+    writer.bulk(b"find_keys");
+    writer.map(2);
+    writer.bulk(b"type");
+    match spec.find {
+        Find::Range(last, step, limit) => {
+            writer.bulk(b"range");
+            writer.bulk(b"spec");
+            numbers(writer, &[("lastkey", last), ("keystep", step), ("limit", limit)]);
+        }
+        Find::Count(index, first, step) => {
+            writer.bulk(b"keynum");
+            writer.bulk(b"spec");
+            numbers(writer, &[("keynumidx", index), ("firstkey", first), ("keystep", step)]);
+        }
+    }
+}
+
+fn docs(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    let found: Vec<&Entry> = match args.len() {
+        2 => TABLE.entries().iter().collect(),
+        _ => args.from(2).iter().filter_map(find).collect(),
+    };
+    let mut writer = client.writer();
+    writer.map(found.len());
+    found.iter().for_each(|entry| document(&mut writer, entry));
+    Ok(())
+}
+
+fn document(writer: &mut Writer<'_>, entry: &Entry) {
+    let meta = entry.meta;
+    let arguments = types::notation::arguments(meta.args);
+    writer.bulk(entry.full_name.as_bytes());
+    writer.map(4 + usize::from(!arguments.is_empty()) + usize::from(!entry.subcommands.is_empty()));
+    for (name, value) in [
+        ("summary", meta.summary),
+        ("since", meta.since),
+        ("group", meta.group),
+        ("complexity", meta.complexity),
+    ] {
+        writer.bulk(name.as_bytes());
+        writer.bulk(value.as_bytes());
+    }
+    if !arguments.is_empty() {
+        writer.bulk(b"arguments");
+        writer.array(arguments.len());
+        arguments.iter().for_each(|argument| document_argument(writer, argument));
+    }
+    if !entry.subcommands.is_empty() {
+        writer.bulk(b"subcommands");
+        writer.map(entry.subcommands.len());
+        entry.subcommands.iter().for_each(|sub| document(writer, sub));
+    }
+}
+
+fn document_argument(writer: &mut Writer<'_>, argument: &types::notation::Argument) {
+    let flags = argument.flags();
+    let fields = 2
+        + usize::from(argument.children.is_empty() && argument.kind != "pure-token")
+        + usize::from(argument.token.is_some())
+        + usize::from(!flags.is_empty())
+        + usize::from(!argument.children.is_empty())
+        + usize::from(argument.kind == "key");
+    writer.map(fields);
+    writer.bulk(b"name");
+    writer.bulk(argument.name.as_bytes());
+    writer.bulk(b"type");
+    writer.bulk(argument.kind.as_bytes());
+    if argument.children.is_empty() && argument.kind != "pure-token" {
+        writer.bulk(b"display_text");
+        writer.bulk(argument.name.as_bytes());
+    }
+    if argument.kind == "key" {
+        writer.bulk(b"key_spec_index");
+        writer.int(0);
+    }
+    if let Some(token) = &argument.token {
+        writer.bulk(b"token");
+        writer.bulk(token.as_bytes());
+    }
+    if !flags.is_empty() {
+        writer.bulk(b"flags");
+        writer.set(flags.len());
+        flags.iter().for_each(|flag| writer.simple(flag));
+    }
+    if !argument.children.is_empty() {
+        writer.bulk(b"arguments");
+        writer.array(argument.children.len());
+        argument.children.iter().for_each(|child| document_argument(writer, child));
+    }
+}
+
+fn list(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    let filter = match args.len() {
+        2 => None,
+        5 if args.at(2).eq_ignore_ascii_case(b"filterby") => {
+            let kind = args.at(3).to_ascii_lowercase();
+            if !matches!(kind.as_slice(), b"module" | b"aclcat" | b"pattern") {
+                return Err(CommandError::Syntax);
+            }
+            Some((kind, args.at(4)))
+        }
+        _ => return Err(CommandError::Syntax),
+    };
+    let wanted = |entry: &Entry| match &filter {
+        None => true,
+        Some((kind, word)) => match kind.as_slice() {
+            b"module" => false,
+            b"aclcat" => {
+                categories(entry.meta).iter().any(|name| name.as_bytes()[1..].eq_ignore_ascii_case(word))
+            }
+            _ => matches(word, entry.full_name.as_bytes(), Case::Insensitive),
+        },
+    };
+    // Without a filter, subcommands are not told apart.
+    let all = TABLE.entries().iter().flat_map(|entry| {
+        let subcommands = if filter.is_some() { entry.subcommands.as_slice() } else { &[] };
+        std::iter::once(entry).chain(subcommands)
+    });
+    let names: Vec<&str> = all.filter(|entry| wanted(entry)).map(|entry| entry.full_name.as_str()).collect();
+    let mut writer = client.writer();
+    writer.array(names.len());
+    names.iter().for_each(|name| writer.bulk(name.as_bytes()));
+    Ok(())
+}
+
+/// The keys of a command and what happens to them.
+fn keys_of<'a>(args: Args<'a>) -> Result<Vec<(&'a [u8], &'static [&'static str])>, CommandError> {
+    let entry = TABLE.find(args.at(0)).ok_or(CommandError::new("ERR Invalid command specified"))?;
+    let entry = args.get(1).and_then(|name| entry.subcommand(name)).unwrap_or(entry);
+    if entry.meta.keys.is_empty() {
+        return Err(CommandError::new("ERR The command has no key arguments"));
+    }
+    if !entry.meta.accepts(args.len()) {
+        return Err(CommandError::new("ERR Invalid number of arguments specified for command"));
+    }
+    let mut keys = Vec::new();
+    for spec in entry.meta.keys {
+        positions(spec, args).into_iter().for_each(|at| keys.push((args.at(at), spec.flags)));
+    }
+    match keys.is_empty() {
+        true => Err(CommandError::new("ERR Invalid arguments specified for command")),
+        false => Ok(keys),
+    }
+}
+
+fn positions(spec: &KeySpec, args: Args<'_>) -> Vec<usize> {
+    let count = args.len() as i64;
+    let first = match spec.begin {
+        Begin::Index(index) => i64::from(index),
+        Begin::Keyword(word, from) => {
+            let from = if from < 0 { count + i64::from(from) } else { i64::from(from) };
+            let found = (from.max(0) as usize..args.len())
+                .find(|at| args.at(*at).eq_ignore_ascii_case(word.as_bytes()));
+            match found {
+                Some(at) => at as i64 + 1,
+                None => return Vec::new(),
+            }
+        }
+    };
+    let (first, last, step) = match spec.find {
+        Find::Range(last, step, limit) => {
+            let last = match last {
+                0.. => first + i64::from(last),
+                -1 if limit > 1 => first + (count - first) / i64::from(limit) - 1,
+                _ => count + i64::from(last),
+            };
+            (first, last, step)
+        }
+        Find::Count(index, offset, step) => {
+            let number = args.get((first + i64::from(index)) as usize).and_then(parse_i64).unwrap_or(0);
+            let start = first + i64::from(offset);
+            (start, start + (number - 1).saturating_mul(i64::from(step)), step)
+        }
+    };
+    let step = step.max(1) as usize;
+    (first.max(1)..=last.min(count - 1)).step_by(step).map(|at| at as usize).collect()
+}
+
+fn getkeys(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    let keys = keys_of(args.from(2))?;
+    let mut writer = client.writer();
+    writer.array(keys.len());
+    keys.iter().for_each(|(key, _)| writer.bulk(key));
+    Ok(())
+}
+
+fn getkeysandflags(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    let keys = keys_of(args.from(2))?;
+    let mut writer = client.writer();
+    writer.array(keys.len());
+    for (key, flags) in keys {
+        writer.array(2);
+        writer.bulk(key);
+        writer.set(flags.len());
+        flags.iter().for_each(|flag| writer.simple(flag));
+    }
+    Ok(())
+}
+
+fn help_(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    help(
+        client,
+        "COMMAND",
+        &[
+            "(no subcommand)",
+            "    Describe all commands.",
+            "COUNT",
+            "    How many there are.",
+            "LIST [FILTERBY (MODULE <name>|ACLCAT <category>|PATTERN <pattern>)]",
+            "    Their names.",
+            "INFO [<name> ...]",
+            "    Arity, flags, keys of some commands.",
+            "DOCS [<name> ...]",
+            "    Their documentation.",
+            "GETKEYS <command>",
+            "    The keys of a whole command.",
+            "GETKEYSANDFLAGS <command>",
+            "    The same, with what happens to each.",
+        ],
+    );
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! The directives that mean something here, each declared once.
+
+use std::ops::RangeInclusive;
+
+use super::setting::{BufferLimits, LogLevel, NotifyFlags, SavePoints, Setting, Words};
+
+/// Whether CONFIG SET may change a directive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Live {
+    /// It may.
+    Live,
+    /// It is fixed once the server runs.
+    AtStart,
+}
+
+/// A declared directive.
+#[derive(Debug)]
+pub struct Directive {
+    /// Its name.
+    pub name: &'static str,
+    /// Its older name, if it has one.
+    pub alias: Option<&'static str>,
+    /// Whether CONFIG SET may change it.
+    pub live: Live,
+    /// Reads its value from words.
+    pub set: fn(&mut Settings, &[Vec<u8>]) -> Result<(), String>,
+    /// Shows its value.
+    pub get: fn(&Settings) -> String,
+    /// The values of the lines CONFIG REWRITE writes for it.
+    pub lines: fn(&Settings) -> Vec<String>,
+    many_words: bool,
+}
+
+impl Directive {
+    /// Its name and its older name.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.alias)
+    }
+
+    /// The words of a value given to CONFIG SET.
+    pub(super) fn split(&self, value: &[u8]) -> Vec<Vec<u8>> {
+        match self.many_words {
+            true if value.is_empty() => vec![Vec::new()],
+            true => value
+                .split(|byte| *byte == b' ')
+                .filter(|word| !word.is_empty())
+                .map(<[u8]>::to_vec)
+                .collect(),
+            false => vec![value.to_vec()],
+        }
+    }
+}
+
+const ANY: RangeInclusive<i64> = i64::MIN..=i64::MAX;
+
+macro_rules! directives {
+    ($($(#[doc = $doc:literal])+ $field:ident: $kind:ty = $default:literal, $name:literal $(| $alias:literal)?, $live:ident $(, $range:expr)?;)*) => {
+        /// Values of all declared directives.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Settings {
+            $($(#[doc = $doc])+ pub $field: $kind,)*
+        }
+
+        impl Default for Settings {
+            #[allow(unreachable_code)]
+            fn default() -> Self {
+                Settings {
+                    $($field: {
+                        let words: Vec<Vec<u8>> = resp::split::split_words($default.as_bytes()).unwrap_or_default();
+                        match <$kind as Setting>::parse(&words, &ANY) {
+                            Ok(value) => value,
+                            Err(reason) => panic!("default of {}: {reason}", $name),
+                        }
+                    },)*
+                }
+            }
+        }
+
+        /// Every declared directive.
+        pub(super) const DIRECTIVES: &[Directive] = &[
+            $(Directive {
+                name: $name,
+                alias: directives!(@alias $($alias)?),
+                live: Live::$live,
+                set: |settings, words| {
+                    let value = <$kind as Setting>::parse(words, &directives!(@range $($range)?))?;
+                    settings.$field = value.after(&settings.$field);
+                    Ok(())
+                },
+                get: |settings| settings.$field.show(),
+                lines: |settings| settings.$field.lines(),
+                many_words: <$kind as Setting>::MANY_WORDS,
+            },)*
+        ];
+    };
+    (@alias) => { None };
+    (@alias $alias:literal) => { Some($alias) };
+    (@range) => { ANY };
+    (@range $range:expr) => { $range };
+}
+
+const SECONDS: RangeInclusive<i64> = 0..=i32::MAX as i64;
+const POSITIVE: RangeInclusive<i64> = 1..=i32::MAX as i64;
+
+directives! {
+    /// TCP port; 0 for none.
+    port: i64 = "6379", "port", AtStart, 0..=65535;
+    /// Addresses to listen on; a leading `-` makes one optional.
+    bind: Words = "* -::*", "bind", AtStart;
+    /// Address that outgoing connections come from; empty: any.
+    bind_source_addr: String = "\"\"", "bind-source-addr", Live;
+    /// Unix socket path; empty for none.
+    unixsocket: String = "\"\"", "unixsocket", AtStart;
+    /// Queue of connections not yet accepted.
+    tcp_backlog: i64 = "511", "tcp-backlog", AtStart, SECONDS;
+    /// Seconds between keepalive probes; 0 for none.
+    tcp_keepalive: i64 = "300", "tcp-keepalive", Live, SECONDS;
+    /// Seconds after which an idle client is disconnected; 0 for never.
+    timeout: i64 = "0", "timeout", Live, SECONDS;
+    /// Clients at the most.
+    maxclients: i64 = "10000", "maxclients", Live, 1..=u32::MAX as i64;
+    /// Refuses strangers when no password is set and no address was chosen.
+    protected_mode: bool = "yes", "protected-mode", Live;
+    /// Password of the default user; empty for none.
+    requirepass: String = "\"\"", "requirepass", Live;
+    /// Number of databases.
+    databases: i64 = "16", "databases", AtStart, POSITIVE;
+    /// Working directory: where the snapshot is.
+    dir: String = ".", "dir", Live;
+    /// Name of the snapshot file.
+    dbfilename: String = "dump.rdb", "dbfilename", Live;
+    /// When snapshots are made by themselves.
+    save: SavePoints = "3600 1 300 100 60 10000", "save", Live;
+    /// Whether snapshots are compressed.
+    rdbcompression: bool = "yes", "rdbcompression", Live;
+    /// Whether snapshots carry a checksum.
+    rdbchecksum: bool = "yes", "rdbchecksum", AtStart;
+    /// Whether writes are refused while snapshots fail.
+    stop_writes_on_bgsave_error: bool = "yes", "stop-writes-on-bgsave-error", Live;
+    /// Delete snapshot files used for replication alone.
+    rdb_del_sync_files: bool = "no", "rdb-del-sync-files", Live;
+    /// Log file; empty: standard output.
+    logfile: String = "\"\"", "logfile", AtStart;
+    /// Least severity logged.
+    loglevel: LogLevel = "notice", "loglevel", Live;
+    /// Whether to go into the background.
+    daemonize: bool = "no", "daemonize", AtStart;
+    /// File that holds the process id; empty for none.
+    pidfile: String = "\"\"", "pidfile", AtStart;
+    /// Timer frequency.
+    hz: i64 = "10", "hz", Live, 1..=500;
+    /// The master to replicate from.
+    replicaof: Option<(String, u16)> = "\"\"", "replicaof" | "slaveof", AtStart;
+    /// Password for the master; empty for none.
+    masterauth: String = "\"\"", "masterauth", Live;
+    /// User for the master; empty for the default one.
+    masteruser: String = "\"\"", "masteruser", Live;
+    /// Whether a replica refuses writes.
+    replica_read_only: bool = "yes", "replica-read-only" | "slave-read-only", Live;
+    /// Whether a replica without its master answers with the data it has.
+    replica_serve_stale_data: bool = "yes", "replica-serve-stale-data" | "slave-serve-stale-data", Live;
+    /// Sentinel prefers lower; 0 is never promoted.
+    replica_priority: i64 = "100", "replica-priority" | "slave-priority", Live, SECONDS;
+    /// Whether Sentinel tells clients of this replica.
+    replica_announced: bool = "yes", "replica-announced", Live;
+    /// Address a replica announces; empty: the one it connects from.
+    replica_announce_ip: String = "\"\"", "replica-announce-ip" | "slave-announce-ip", Live;
+    /// Port a replica announces; 0: its own.
+    replica_announce_port: i64 = "0", "replica-announce-port" | "slave-announce-port", Live, 0..=65535;
+    /// Bytes of recent stream kept for partial resynchronization.
+    repl_backlog_size: u64 = "1mb", "repl-backlog-size", Live, 1..=i64::MAX;
+    /// Seconds after which a master without replicas gives its backlog up; 0 for never.
+    repl_backlog_ttl: i64 = "3600", "repl-backlog-ttl", Live, SECONDS;
+    /// Whether full syncs go straight to the sockets.
+    repl_diskless_sync: bool = "yes", "repl-diskless-sync", Live;
+    /// Seconds to wait for more replicas before a diskless sync.
+    repl_diskless_sync_delay: i64 = "5", "repl-diskless-sync-delay", Live, SECONDS;
+    /// Start a diskless sync at once when so many replicas wait; 0 for no such number.
+    repl_diskless_sync_max_replicas: i64 = "0", "repl-diskless-sync-max-replicas", Live, SECONDS;
+    /// Seconds between pings to replicas.
+    repl_ping_replica_period: i64 = "10", "repl-ping-replica-period" | "repl-ping-slave-period", Live, POSITIVE;
+    /// Seconds of silence after which a replication link is given up.
+    repl_timeout: i64 = "60", "repl-timeout", Live, POSITIVE;
+    /// Whether to let the kernel gather small writes on replication links.
+    repl_disable_tcp_nodelay: bool = "no", "repl-disable-tcp-nodelay", Live;
+    /// Replicas that must be connected and timely for writes to be accepted.
+    min_replicas_to_write: i64 = "0", "min-replicas-to-write" | "min-slaves-to-write", Live, SECONDS;
+    /// Seconds of lag up to which a replica counts as timely.
+    min_replicas_max_lag: i64 = "10", "min-replicas-max-lag" | "min-slaves-max-lag", Live, SECONDS;
+    /// Which keyspace events are published.
+    notify_keyspace_events: NotifyFlags = "\"\"", "notify-keyspace-events", Live;
+    /// Longest string and argument.
+    proto_max_bulk_len: u64 = "512mb", "proto-max-bulk-len", Live, (1 << 20)..=i64::MAX;
+    /// Most bytes of a request held for a client.
+    client_query_buffer_limit: u64 = "1gb", "client-query-buffer-limit", Live, (1 << 20)..=i64::MAX;
+    /// Limits on replies a client does not read.
+    client_output_buffer_limit: BufferLimits = "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", "client-output-buffer-limit", Live;
+    /// Who may use DEBUG: `no`, `yes`, `local`.
+    enable_debug_command: String = "no", "enable-debug-command", AtStart;
+    /// Seconds SHUTDOWN waits for replicas to catch up.
+    shutdown_timeout: i64 = "10", "shutdown-timeout", Live, SECONDS;
+    /// Whether the process title says what the process is.
+    set_proc_title: bool = "yes", "set-proc-title", AtStart;
+    /// Whether memory is freed in the background when keys expire.
+    lazyfree_lazy_expire: bool = "no", "lazyfree-lazy-expire", Live;
+    /// Whether FLUSHALL without an option frees in the background.
+    lazyfree_lazy_user_flush: bool = "no", "lazyfree-lazy-user-flush", Live;
+}
+
+/// The directive called `name` (lower case).
+pub(super) fn find(name: &str) -> Option<&'static Directive> {
+    DIRECTIVES.iter().find(|directive| directive.names().any(|known| known == name))
+}

@@ -1,0 +1,316 @@
+//! One command: looked up, judged, called, and what follows from it.
+
+use keyspace::KeyHash;
+use resp::{Args, Batch};
+use types::{CommandError, Ctx, ExpiryRule, Propagation};
+
+use crate::client::{Client, Queued, State};
+use crate::gates::Verdict;
+use crate::server::Server;
+use crate::table::{Entry, Run, TABLE};
+
+/// Arguments shown in the error for an unknown command, in bytes.
+const SHOWN_ARGS_BYTES: usize = 128;
+
+/// A command of a batch, looked up ahead.
+#[derive(Clone, Copy, Default)]
+struct Ahead {
+    entry: Option<&'static Entry>,
+    hash: Option<KeyHash>,
+}
+
+/// What became of a command.
+enum Ran {
+    Done,
+    /// Not run; to be tried again when the client is woken.
+    Held,
+}
+
+impl Server {
+    /// Runs a batch. Some when it stopped early: with the offset behind the last command run, if any ran.
+    pub(crate) fn run_batch(
+        &mut self,
+        client: &mut Client,
+        batch: &Batch,
+        input: &[u8],
+    ) -> Option<Option<usize>> {
+        let mut ahead = [Ahead::default(); 16];
+        self.look_ahead(client, batch, input, &mut ahead);
+        for (index, ahead) in ahead.iter().enumerate().take(batch.len()) {
+            let args = batch.args(index, input);
+            if let Ran::Held = self.run_one(client, *ahead, args) {
+                return Some(index.checked_sub(1).map(|last| batch.end(last)));
+            }
+            if client.blocked.is_some() || client.state.has(State::CLOSING) {
+                return Some(Some(batch.end(index)));
+            }
+        }
+        None
+    }
+
+    /// Runs one command of the stream from the master.
+    pub(crate) fn run_from_master(&mut self, client: &mut Client, batch: &Batch, index: usize, input: &[u8]) {
+        let args = batch.args(index, input);
+        let ahead = Ahead { entry: TABLE.find(args.at(0)), hash: None };
+        self.run_one(client, ahead, args);
+        client.out.clear();
+    }
+
+    /// Looks commands up and starts fetching the memory of their first keys: buckets first, then entries,
+    /// so that the waits overlap.
+    fn look_ahead(&self, client: &Client, batch: &Batch, input: &[u8], ahead: &mut [Ahead; 16]) {
+        let db = &self.dbs[client.db as usize];
+        let mut last = client.last_command;
+        for (index, ahead) in ahead.iter_mut().enumerate().take(batch.len()) {
+            let args = batch.args(index, input);
+            let name = args.at(0);
+            // Pipelines repeat themselves: the last command's name is tried before the table.
+            let entry = match last {
+                Some(entry) if entry.meta.name.as_bytes().eq_ignore_ascii_case(name) => Some(entry),
+                _ => TABLE.find(name),
+            };
+            last = entry.or(last);
+            ahead.entry = entry;
+            if let Some(entry) = entry {
+                if entry.first_key > 0 && args.len() > entry.first_key {
+                    let hash = db.hash_of(args.at(entry.first_key));
+                    if batch.len() > 1 {
+                        db.prefetch_bucket(hash);
+                    }
+                    ahead.hash = Some(hash);
+                }
+            }
+        }
+        if batch.len() > 1 {
+            for hash in ahead.iter().take(batch.len()).filter_map(|ahead| ahead.hash) {
+                db.prefetch_entry(hash);
+            }
+        }
+    }
+
+    fn run_one(&mut self, client: &mut Client, ahead: Ahead, args: Args<'_>) -> Ran {
+        let reply_from = client.out.len();
+        let skipping = client.state.has(State::REPLY_SKIP);
+        let ran = self.judge_and_run(client, ahead, args);
+        self.clients.flush_running(client);
+        if client.state.has(State::SPECIAL) || skipping {
+            self.drop_unwanted_reply(client, reply_from, skipping);
+        }
+        ran
+    }
+
+    /// CLIENT REPLY OFF and SKIP, and streams that are never answered.
+    fn drop_unwanted_reply(&mut self, client: &mut Client, reply_from: usize, skipping: bool) {
+        let unwanted = client.state.has(State::REPLY_OFF) || client.state.has(State::MASTER) || skipping;
+        if unwanted {
+            client.out.truncate(reply_from);
+        }
+        client.state.remove(State::REPLY_SKIP);
+        if client.state.has(State::REPLY_SKIP_NEXT) {
+            client.state.remove(State::REPLY_SKIP_NEXT);
+            client.state.add(State::REPLY_SKIP);
+        }
+    }
+
+    fn judge_and_run(&mut self, client: &mut Client, ahead: Ahead, args: Args<'_>) -> Ran {
+        let entry = match resolve(ahead.entry, args) {
+            Ok(entry) => entry,
+            Err(error) => {
+                self.refuse(client, &error);
+                return Ran::Done;
+            }
+        };
+        match self.gate(client, entry) {
+            Verdict::Pass => {}
+            Verdict::Refuse(error) => {
+                self.refuse(client, &error);
+                return Ran::Done;
+            }
+            Verdict::Hold => return Ran::Held,
+        }
+        client.last_command = Some(entry);
+        if client.state.has(State::MULTI) && !runs_inside_multi(entry) {
+            client.rare.queued.push(Queued::new(entry, args));
+            client.writer().simple("QUEUED");
+            return Ran::Done;
+        }
+        self.call(client, entry, args, ahead.hash);
+        Ran::Done
+    }
+
+    /// Refuses a command before it ran; inside MULTI the transaction is spoilt.
+    fn refuse(&mut self, client: &mut Client, error: &str) {
+        if client.state.has(State::MULTI) {
+            client.state.add(State::DIRTY_EXEC);
+        }
+        self.stats.error(error);
+        client.writer().error(error);
+    }
+
+    /// Calls a command and settles what follows.
+    pub(crate) fn call(
+        &mut self,
+        client: &mut Client,
+        entry: &'static Entry,
+        args: Args<'_>,
+        hash: Option<KeyHash>,
+    ) {
+        let dirty = self.effects.dirty;
+        let reply_from = client.out.len();
+        self.stats.call(entry);
+        let result = match entry.run {
+            Run::Data(handler) => {
+                let mut ctx = self.context(client, entry, hash);
+                handler(&mut ctx, args)
+            }
+            Run::Admin(handler) => handler(self, client, args),
+        };
+        if let Err(error) = result {
+            client.out.truncate(reply_from);
+            let error = error.to_string();
+            self.stats.error(&error);
+            client.writer().error(&error);
+        }
+        if self.effects.dirty != dirty || self.has_effects() {
+            self.settle_command(client, args, self.effects.dirty != dirty);
+        }
+    }
+
+    fn context<'a>(&'a mut self, client: &'a mut Client, entry: &Entry, hash: Option<KeyHash>) -> Ctx<'a> {
+        let expiry = if client.state.has(State::MASTER) {
+            ExpiryRule::Ignore
+        } else if self.replicating.is_replica() || self.gates.pause.is_some() {
+            ExpiryRule::Hide
+        } else {
+            ExpiryRule::Delete
+        };
+        let touches = !client.state.has(State::NO_TOUCH) || entry.meta.name == "touch";
+        let access = (touches && !self.persistence.child_is_running())
+            .then_some((self.now.wall.0 / 1000) as u32 & 0x00ff_ffff);
+        self.effects.unreplicated = self.replicating.is_unreplicated();
+        Ctx {
+            dbs: &mut self.dbs,
+            db_index: client.db,
+            now: self.now,
+            access,
+            expiry,
+            out: resp::Writer::new(&mut client.out, client.protocol),
+            effects: &mut self.effects,
+            random: &mut self.random,
+            first_key: hash,
+            max_string_bytes: self.config.settings.proto_max_bulk_len,
+        }
+    }
+
+    fn has_effects(&self) -> bool {
+        let effects = &self.effects;
+        !(effects.expired.is_empty() && effects.touched.is_empty() && effects.notices.is_empty())
+            || !effects.flushed.is_empty()
+            || effects.swapped.is_some()
+            || effects.propagation != Propagation::AsReceived
+    }
+
+    /// Everything that follows from one command of a client: replication, watchers, events.
+    fn settle_command(&mut self, client: &mut Client, args: Args<'_>, changed: bool) {
+        self.propagate_expired();
+        let propagation = std::mem::take(&mut self.effects.propagation);
+        if (changed || propagation == Propagation::Always) && !client.state.has(State::MASTER) {
+            match propagation {
+                Propagation::AsReceived | Propagation::Always => self.propagate(client.db, args.iter()),
+                Propagation::Instead(commands) => {
+                    for command in &commands {
+                        self.propagate(client.db, command.iter().map(Vec::as_slice));
+                    }
+                }
+                Propagation::Nothing => {}
+            }
+            client.write_offset = self.replicating.offset();
+        }
+        self.settle_touched(Some(client));
+        self.publish_notices();
+    }
+
+    /// What follows from work that no client asked for.
+    pub(crate) fn settle_effects(&mut self) {
+        self.propagate_expired();
+        self.effects.propagation = Propagation::AsReceived;
+        self.settle_touched(None);
+        self.publish_notices();
+    }
+
+    fn propagate_expired(&mut self) {
+        if self.effects.expired.is_empty() {
+            return;
+        }
+        let verb: &[u8] = if self.config.settings.lazyfree_lazy_expire { b"UNLINK" } else { b"DEL" };
+        for (db, key) in std::mem::take(&mut self.effects.expired) {
+            self.effects.dirty += 1;
+            self.propagate(db, [verb, &key].into_iter());
+        }
+    }
+
+    fn publish_notices(&mut self) {
+        if self.effects.notices.is_empty() {
+            return;
+        }
+        let flags = self.config.settings.notify_keyspace_events.0;
+        for notice in std::mem::take(&mut self.effects.notices) {
+            if flags & crate::config::NotifyFlags::KEYSPACE != 0 {
+                let channel = [format!("__keyspace@{}__:", notice.db).as_bytes(), &notice.key].concat();
+                self.publish(&channel, notice.event.as_bytes());
+            }
+            if flags & crate::config::NotifyFlags::KEYEVENT != 0 {
+                let channel = format!("__keyevent@{}__:{}", notice.db, notice.event);
+                self.publish(channel.as_bytes(), &notice.key);
+            }
+        }
+    }
+
+    /// Once no command runs: what is done for all commands of a turn together.
+    pub(crate) fn after_commands(&mut self) {
+        if self.persistence.sync_wanted {
+            self.start_wanted_snapshot();
+        }
+        self.flush_replication();
+        let flushed = std::mem::take(&mut self.effects.flushed);
+        if !flushed.is_empty() {
+            self.host.free(flushed.into_iter().map(|flushed| flushed.contents).collect());
+        }
+    }
+}
+
+/// Finds the command or subcommand and checks the number of arguments.
+fn resolve(entry: Option<&'static Entry>, args: Args<'_>) -> Result<&'static Entry, String> {
+    let Some(entry) = entry else { return Err(unknown(args)) };
+    let entry = match (entry.subcommands.is_empty(), args.get(1)) {
+        (false, Some(name)) => entry.subcommand(name).ok_or_else(|| unknown_subcommand(entry, name))?,
+        _ => entry,
+    };
+    match entry.meta.accepts(args.len()) {
+        true => Ok(entry),
+        false => Err(CommandError::Arity(entry.full_name.clone()).to_string()),
+    }
+}
+
+fn unknown(args: Args<'_>) -> String {
+    let mut shown = String::new();
+    for arg in args.from(1).iter() {
+        if shown.len() >= SHOWN_ARGS_BYTES {
+            break;
+        }
+        let room = SHOWN_ARGS_BYTES - shown.len();
+        shown.push_str(&format!("'{}' ", String::from_utf8_lossy(&arg[..arg.len().min(room)])));
+    }
+    let name = args.at(0);
+    let name = String::from_utf8_lossy(&name[..name.len().min(SHOWN_ARGS_BYTES)]).into_owned();
+    format!("ERR unknown command '{name}', with args beginning with: {shown}")
+}
+
+fn unknown_subcommand(entry: &Entry, name: &[u8]) -> String {
+    let shown = String::from_utf8_lossy(&name[..name.len().min(SHOWN_ARGS_BYTES)]).into_owned();
+    format!("ERR unknown subcommand '{shown}'. Try {} HELP.", entry.meta.name.to_uppercase())
+}
+
+fn runs_inside_multi(entry: &Entry) -> bool {
+    matches!(entry.meta.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+}

@@ -1,0 +1,178 @@
+//! Conditions under which commands are refused or held back.
+//!
+//! In the normal case none applies and a command passes with one comparison: each condition sets a bit
+//! when it begins to hold, and only then are the rules looked at.
+
+use types::Flags;
+
+use crate::client::{Blocked, Client, State};
+use crate::server::Server;
+use crate::table::Entry;
+
+/// Conditions that hold now, and CLIENT PAUSE.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gates {
+    bits: u32,
+    pub(crate) pause: Option<Pause>,
+}
+
+/// CLIENT PAUSE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    pub(crate) until_ms: u64,
+    pub(crate) what: Paused,
+}
+
+/// What CLIENT PAUSE holds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Paused {
+    Writes,
+    All,
+}
+
+impl Pause {
+    /// While writes are paused the data must not change at all.
+    pub(crate) fn stops_expiry(self) -> bool {
+        true
+    }
+}
+
+const LOADING: u32 = 1;
+const READ_ONLY: u32 = 2;
+const SNAPSHOT_FAILED: u32 = 4;
+const FEW_REPLICAS: u32 = 8;
+const PAUSED: u32 = 16;
+const STALE: u32 = 32;
+const SHUTTING_DOWN: u32 = 64;
+
+/// What a gate says to a command.
+pub(crate) enum Verdict {
+    Pass,
+    /// Refused with this error.
+    Refuse(String),
+    /// Held back; the client is blocked and the command runs later.
+    Hold,
+}
+
+impl Server {
+    /// Recomputes which conditions hold; called when something they depend on changes.
+    pub(crate) fn refresh_gates(&mut self) {
+        let settings = &self.config.settings;
+        let replica = self.replicating.is_replica();
+        let mut bits = 0;
+        let mut set = |holds: bool, bit: u32| bits |= if holds { bit } else { 0 };
+        set(self.persistence.loading.is_some(), LOADING);
+        set(replica && settings.replica_read_only, READ_ONLY);
+        set(
+            !self.persistence.last_save_ok
+                && settings.stop_writes_on_bgsave_error
+                && !settings.save.0.is_empty()
+                && !replica,
+            SNAPSHOT_FAILED,
+        );
+        let enough = self.replicating.timely_replicas as i64 >= settings.min_replicas_to_write;
+        set(
+            !replica && settings.min_replicas_to_write > 0 && settings.min_replicas_max_lag > 0 && !enough,
+            FEW_REPLICAS,
+        );
+        set(self.gates.pause.is_some(), PAUSED);
+        set(replica && !settings.replica_serve_stale_data && !self.replicating.link_is_up(), STALE);
+        set(self.shutdown.is_some(), SHUTTING_DOWN);
+        self.gates.bits = bits;
+    }
+
+    /// Whether `client` may run `entry` now.
+    pub(crate) fn gate(&mut self, client: &mut Client, entry: &'static Entry) -> Verdict {
+        if self.gates.bits == 0 && !client.state.has(State::SPECIAL) {
+            return Verdict::Pass;
+        }
+        if let Some(error) = self.refusal(client, entry) {
+            return Verdict::Refuse(error);
+        }
+        if self.holds_back(client, entry) {
+            client.blocked = Some(Blocked::Paused);
+            return Verdict::Hold;
+        }
+        Verdict::Pass
+    }
+
+    fn refusal(&self, client: &Client, entry: &Entry) -> Option<String> {
+        if client.state.has(State::UNAUTHENTICATED) && !entry.has(Flags::NO_AUTH) {
+            return Some("NOAUTH Authentication required.".into());
+        }
+        if client.state.has(State::MASTER) {
+            return None;
+        }
+        let bits = self.gates.bits;
+        let write =
+            entry.has(Flags::WRITE) || entry.has(Flags::MAY_REPLICATE) && entry.meta.group != "pubsub";
+        if write && bits & SNAPSHOT_FAILED != 0 {
+            return Some(MISCONF.into());
+        }
+        if entry.has(Flags::WRITE) && bits & FEW_REPLICAS != 0 {
+            return Some("NOREPLICAS Not enough good replicas to write.".into());
+        }
+        if entry.has(Flags::WRITE) && bits & READ_ONLY != 0 {
+            return Some("READONLY You can't write against a read only replica.".into());
+        }
+        if client.state.has(State::PUBSUB)
+            && client.protocol == resp::Protocol::Resp2
+            && !works_subscribed(entry)
+        {
+            return Some(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+                entry.full_name
+            ));
+        }
+        if bits & STALE != 0 && !entry.has(Flags::STALE) {
+            return Some(
+                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.".into(),
+            );
+        }
+        if bits & LOADING != 0 && !entry.has(Flags::LOADING) {
+            return Some("LOADING Redis is loading the dataset in memory".into());
+        }
+        if client.state.has(State::MULTI) && entry.has(Flags::NO_MULTI) {
+            return Some("ERR Command not allowed inside a transaction".into());
+        }
+        None
+    }
+
+    fn holds_back(&self, client: &Client, entry: &Entry) -> bool {
+        if client.state.has(State::REPLICATION) {
+            return false;
+        }
+        let Some(pause) = self.gates.pause else { return false };
+        let writes = entry.has(Flags::WRITE) || entry.has(Flags::MAY_REPLICATE);
+        let exec = entry.meta.name == "exec"
+            && client.rare.queued.iter().any(|queued| queued.entry.has(Flags::WRITE));
+        match pause.what {
+            // What could lift the pause, or end the server, must get through.
+            Paused::All => !matches!(
+                entry.full_name.as_str(),
+                "client|unpause" | "client|pause" | "shutdown" | "replconf"
+            ),
+            Paused::Writes => (writes && !client.state.has(State::MULTI)) || exec,
+        }
+    }
+}
+
+fn works_subscribed(entry: &Entry) -> bool {
+    matches!(
+        entry.meta.name,
+        "ping"
+            | "subscribe"
+            | "ssubscribe"
+            | "sunsubscribe"
+            | "psubscribe"
+            | "unsubscribe"
+            | "punsubscribe"
+            | "quit"
+            | "reset"
+    )
+}
+
+const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \
+    disk. Commands that may modify the data set are disabled, because this instance is configured to report errors \
+    during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
+    details about the RDB error.";

@@ -1,0 +1,371 @@
+//! INFO: the server described in sections, field names as Redis 7.2 has them.
+
+use std::fmt::Write as _;
+
+use replication::id::NO_ID;
+use replication::replica::{Link, LinkState};
+use resp::Args;
+use types::CommandError;
+
+use crate::client::{Client, State};
+use crate::persistence::LoadingFigures;
+use crate::replicating::Upstream;
+use crate::server::Server;
+
+/// A section: its name, whether it is shown without being asked for, and what writes it.
+type Section = (&'static str, bool, fn(&Server, &mut Fields));
+
+const SECTIONS: &[Section] = &[
+    ("Server", true, server),
+    ("Clients", true, clients),
+    ("Memory", true, memory),
+    ("Persistence", true, persistence),
+    ("Stats", true, stats),
+    ("Replication", true, replication),
+    ("CPU", true, cpu),
+    ("Modules", true, modules),
+    ("Commandstats", false, commandstats),
+    ("Errorstats", true, errorstats),
+    ("Cluster", true, cluster),
+    ("Keyspace", true, keyspace),
+];
+
+/// Lines `name:value`.
+#[derive(Default)]
+struct Fields(String);
+
+impl Fields {
+    fn add(&mut self, name: &str, value: impl std::fmt::Display) {
+        let _ = write!(self.0, "{name}:{value}\r\n");
+    }
+
+    /// A number of bytes, and the same for people.
+    fn bytes(&mut self, name: &str, bytes: u64) {
+        self.add(name, bytes);
+        self.add(&format!("{name}_human"), human(bytes));
+    }
+}
+
+/// `1.50M` and the like.
+fn human(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["K", "M", "G", "T"];
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.2}{}", UNITS[unit])
+}
+
+pub(crate) fn info(server_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    let asked: Vec<String> =
+        args.from(1).iter().map(|word| String::from_utf8_lossy(word).to_ascii_lowercase()).collect();
+    let wanted = |name: &str, by_default: bool| {
+        let name = name.to_ascii_lowercase();
+        match asked.is_empty() {
+            true => by_default,
+            false => asked.iter().any(|word| {
+                *word == name || word == "all" || word == "everything" || (word == "default" && by_default)
+            }),
+        }
+    };
+    let mut text = String::new();
+    server_.info_figures = server_.host.figures();
+    for (name, _, write) in SECTIONS.iter().filter(|(name, by_default, _)| wanted(name, *by_default)) {
+        let mut fields = Fields::default();
+        write(server_, &mut fields);
+        let gap = if text.is_empty() { "" } else { "\r\n" };
+        let _ = write!(text, "{gap}# {name}\r\n{}", fields.0);
+    }
+    client.writer().verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+fn server(server: &Server, f: &mut Fields) {
+    let settings = &server.config.settings;
+    let uptime_s = server.now.mono_ms.saturating_sub(server.started.mono_ms) / 1000;
+    f.add("redis_version", "7.2.4");
+    f.add("redis_git_sha1", "00000000");
+    f.add("redis_git_dirty", 0);
+    f.add("redis_build_id", "0");
+    f.add("redis_mode", "standalone");
+    f.add("server_name", "topple");
+    f.add("topple_version", env!("CARGO_PKG_VERSION"));
+    f.add("os", &server.identity.os);
+    f.add("arch_bits", 64);
+    f.add("monotonic_clock", "POSIX clock_gettime");
+    f.add("multiplexing_api", "epoll");
+    f.add("process_id", server.identity.pid);
+    f.add("process_supervised", "no");
+    f.add("run_id", String::from_utf8_lossy(&server.run_id));
+    f.add("tcp_port", settings.port);
+    f.add("server_time_usec", server.now.wall.0 * 1000);
+    f.add("uptime_in_seconds", uptime_s);
+    f.add("uptime_in_days", uptime_s / 86_400);
+    f.add("hz", settings.hz);
+    f.add("configured_hz", settings.hz);
+    f.add("lru_clock", (server.now.wall.0 / 1000) & 0x00ff_ffff);
+    f.add("executable", &server.identity.executable);
+    f.add("config_file", server.config.file.as_deref().unwrap_or_default());
+    f.add("io_threads_active", 0);
+}
+
+fn clients(server: &Server, f: &mut Fields) {
+    let replicas = server.replicating.replicas.len();
+    let blocked = server.clients.iter().filter(|client| client.blocked.is_some()).count();
+    // INFO itself is asked by a client, which is out of its place.
+    f.add("connected_clients", (server.clients.len()).saturating_sub(replicas));
+    f.add("cluster_connections", 0);
+    f.add("maxclients", server.config.settings.maxclients);
+    f.add(
+        "client_recent_max_input_buffer",
+        server.clients.iter().map(|client| client.query_bytes).max().unwrap_or(0),
+    );
+    f.add(
+        "client_recent_max_output_buffer",
+        server.clients.iter().map(|client| client.out.len()).max().unwrap_or(0),
+    );
+    f.add("blocked_clients", blocked);
+    f.add("tracking_clients", 0);
+    let pubsub = server.clients.iter().filter(|client| client.state.has(State::PUBSUB)).count();
+    f.add("pubsub_clients", pubsub);
+    f.add(
+        "watching_clients",
+        server.clients.iter().filter(|client| !client.rare.watching.is_empty()).count(),
+    );
+    f.add("clients_in_timeout_table", 0);
+    f.add("total_watched_keys", server.watched.len());
+    f.add("total_blocking_keys", 0);
+    f.add("total_blocking_keys_on_nokey", 0);
+}
+
+fn memory(server: &Server, f: &mut Fields) {
+    let figures = &server.info_figures;
+    let backlog = server.replicating.history.backlog().map_or(0, |backlog| backlog.size()) as u64;
+    let output = |replica: bool| -> u64 {
+        let of_kind = server.clients.iter().filter(|client| client.state.has(State::REPLICA) == replica);
+        of_kind.map(|client| (client.out.capacity() + size_of::<Client>()) as u64).sum()
+    };
+    let data: u64 = server.dbs.iter().map(|db| db.bytes() as u64).sum();
+    let (rss, used) = (figures.rss_bytes, figures.used_bytes.max(1));
+    f.bytes("used_memory", figures.used_bytes);
+    f.bytes("used_memory_rss", rss);
+    f.bytes("used_memory_peak", figures.peak_bytes);
+    f.add("used_memory_peak_perc", format!("{:.2}%", used as f64 * 100.0 / figures.peak_bytes.max(1) as f64));
+    f.add("used_memory_overhead", figures.used_bytes.saturating_sub(data));
+    f.add("used_memory_startup", figures.startup_bytes);
+    f.add("used_memory_dataset", data);
+    let net = figures.used_bytes.saturating_sub(figures.startup_bytes).max(1);
+    f.add("used_memory_dataset_perc", format!("{:.2}%", (data as f64 * 100.0 / net as f64).min(100.0)));
+    f.bytes("total_system_memory", figures.total_system_bytes);
+    f.bytes("used_memory_lua", 0);
+    f.bytes("used_memory_scripts", 0);
+    f.add("number_of_cached_scripts", 0);
+    f.add("number_of_functions", 0);
+    f.add("number_of_libraries", 0);
+    f.bytes("maxmemory", 0);
+    f.add("maxmemory_policy", "noeviction");
+    f.add("mem_fragmentation_ratio", format!("{:.2}", rss as f64 / used as f64));
+    f.add("mem_fragmentation_bytes", rss as i64 - used as i64);
+    f.add("mem_not_counted_for_evict", 0);
+    f.add("mem_replication_backlog", backlog);
+    f.add("mem_total_replication_buffers", backlog + output(true));
+    f.add("mem_clients_slaves", output(true));
+    f.add("mem_clients_normal", output(false));
+    f.add("mem_cluster_links", 0);
+    f.add("mem_aof_buffer", 0);
+    f.add("mem_allocator", "jemalloc");
+    f.add("active_defrag_running", 0);
+    f.add("lazyfree_pending_objects", 0);
+    f.add("lazyfreed_objects", 0);
+}
+
+fn persistence(server: &Server, f: &mut Fields) {
+    let state = &server.persistence;
+    let running = state.running;
+    f.add("loading", u8::from(state.loading.is_some()));
+    f.add("async_loading", 0);
+    f.add("current_cow_peak", 0);
+    f.add("current_cow_size", if running.is_some() { server.host.snapshot_cow_bytes() } else { 0 });
+    f.add("current_cow_size_age", 0);
+    f.add("current_fork_perc", "0.00");
+    f.add("current_save_keys_processed", 0);
+    f.add("current_save_keys_total", if running.is_some() { server.key_count() } else { 0 });
+    f.add("rdb_changes_since_last_save", server.effects.dirty - state.dirty_at_save);
+    f.add("rdb_bgsave_in_progress", u8::from(running.is_some()));
+    f.add("rdb_last_save_time", state.last_save_s);
+    f.add("rdb_last_bgsave_status", if state.last_save_ok { "ok" } else { "err" });
+    f.add("rdb_last_bgsave_time_sec", state.last_took_s);
+    let current =
+        running.map_or(-1, |r| (server.now.mono_ms.saturating_sub(r.started.mono_ms) / 1000) as i64);
+    f.add("rdb_current_bgsave_time_sec", current);
+    f.add("rdb_saves", state.saves);
+    f.add("rdb_last_cow_size", state.last_cow_bytes);
+    f.add("rdb_last_load_keys_expired", state.last_load_expired);
+    f.add("rdb_last_load_keys_loaded", state.last_load_keys);
+    f.add("aof_enabled", 0);
+    f.add("aof_rewrite_in_progress", 0);
+    f.add("aof_rewrite_scheduled", 0);
+    f.add("aof_last_rewrite_time_sec", -1);
+    f.add("aof_current_rewrite_time_sec", -1);
+    f.add("aof_last_bgrewrite_status", "ok");
+    f.add("aof_rewrites", 0);
+    f.add("aof_rewrites_consecutive_failures", 0);
+    f.add("aof_last_write_status", "ok");
+    f.add("aof_last_cow_size", 0);
+    f.add("module_fork_in_progress", 0);
+    f.add("module_fork_last_cow_size", 0);
+    if let Some(loading) = state.loading {
+        loading_fields(server, loading, f);
+    }
+}
+
+fn loading_fields(server: &Server, loading: LoadingFigures, f: &mut Fields) {
+    let percent = loading.loaded_bytes as f64 * 100.0 / loading.total_bytes.max(1) as f64;
+    let elapsed_s = (server.wall_seconds() - loading.since_s).max(0) as f64;
+    let eta_s = if percent > 0.0 { elapsed_s * (100.0 - percent) / percent } else { 1.0 };
+    f.add("loading_start_time", loading.since_s);
+    f.add("loading_total_bytes", loading.total_bytes);
+    f.add("loading_loaded_bytes", loading.loaded_bytes);
+    f.add("loading_loaded_perc", format!("{percent:.2}"));
+    f.add("loading_eta_seconds", eta_s as u64);
+}
+
+fn stats(server: &Server, f: &mut Fields) {
+    let (stats, effects) = (&server.stats, &server.effects);
+    let [ops, input, output] = stats.rates().0;
+    f.add("total_connections_received", stats.connections);
+    f.add("total_commands_processed", stats.commands);
+    f.add("instantaneous_ops_per_sec", ops as u64);
+    f.add("total_net_input_bytes", stats.input_bytes);
+    f.add("total_net_output_bytes", stats.output_bytes);
+    f.add("total_net_repl_input_bytes", 0);
+    f.add("total_net_repl_output_bytes", 0);
+    f.add("instantaneous_input_kbps", format!("{:.2}", input / 1024.0));
+    f.add("instantaneous_output_kbps", format!("{:.2}", output / 1024.0));
+    f.add("rejected_connections", stats.rejected_connections);
+    f.add("sync_full", stats.sync_full);
+    f.add("sync_partial_ok", stats.sync_partial_ok);
+    f.add("sync_partial_err", stats.sync_partial_err);
+    f.add("expired_keys", effects.expired_keys);
+    f.add("expired_stale_perc", "0.00");
+    f.add("expired_time_cap_reached_count", 0);
+    f.add("evicted_keys", 0);
+    f.add("evicted_clients", 0);
+    f.add("keyspace_hits", effects.hits);
+    f.add("keyspace_misses", effects.misses);
+    f.add("pubsub_channels", server.pubsub.channel_count());
+    f.add("pubsub_patterns", server.pubsub.pattern_count());
+    f.add("pubsubshard_channels", 0);
+    f.add("latest_fork_usec", server.persistence.latest_fork_us);
+    f.add("total_forks", server.persistence.forks);
+    f.add("migrate_cached_sockets", 0);
+    f.add("slave_expires_tracked_keys", 0);
+    f.add("unexpected_error_replies", 0);
+    f.add("total_error_replies", stats.error_count);
+    f.add("total_active_defrag_time", 0);
+    f.add("tracking_total_keys", 0);
+}
+
+fn replication(server: &Server, f: &mut Fields) {
+    let replicating = &server.replicating;
+    let now_ms = server.now.mono_ms;
+    f.add("role", if replicating.is_replica() { "slave" } else { "master" });
+    if let Some(upstream) = &replicating.upstream {
+        upstream_fields(server, upstream, f);
+    }
+    f.add("connected_slaves", replicating.replicas.len());
+    let settings = &server.config.settings;
+    if settings.min_replicas_to_write > 0 && settings.min_replicas_max_lag > 0 {
+        f.add("min_slaves_good_slaves", replicating.timely_replicas);
+    }
+    for (index, peer) in server.attached().enumerate() {
+        f.add(&format!("slave{index}"), peer.info_line(now_ms));
+    }
+    let history = &replicating.history;
+    f.add("master_failover_state", "no-failover");
+    f.add("master_replid", history.id());
+    f.add("master_replid2", history.second_id().map_or_else(|| NO_ID.to_string(), |id| id.to_string()));
+    f.add("master_repl_offset", replicating.offset());
+    f.add("second_repl_offset", history.second_offset().map_or(-1, |offset| offset.0 as i64));
+    let backlog = history.backlog();
+    f.add("repl_backlog_active", u8::from(backlog.is_some()));
+    f.add("repl_backlog_size", history.backlog_size());
+    f.add("repl_backlog_first_byte_offset", backlog.map_or(0, |backlog| backlog.first_offset().0));
+    f.add("repl_backlog_histlen", backlog.map_or(0, |backlog| backlog.length()));
+}
+
+fn upstream_fields(server: &Server, upstream: &Upstream, f: &mut Fields) {
+    let now_ms = server.now.mono_ms;
+    let ago = |at_ms: u64| now_ms.saturating_sub(at_ms) / 1000;
+    let link = upstream.link.as_ref();
+    let state = link.map_or(LinkState::Connect, Link::state);
+    f.add("master_host", &upstream.host);
+    f.add("master_port", upstream.port);
+    f.add("master_link_status", if state == LinkState::Online { "up" } else { "down" });
+    let last_io = link.and_then(Link::last_io_ms);
+    f.add("master_last_io_seconds_ago", last_io.map_or(-1, |at_ms| ago(at_ms) as i64));
+    let transfer = link.and_then(Link::transfer);
+    f.add("master_sync_in_progress", u8::from(transfer.is_some()));
+    let applied = link.and_then(Link::position).map_or(0, |position| position.offset.0);
+    f.add("slave_read_repl_offset", link.map_or(0, |link| link.received().0));
+    f.add("slave_repl_offset", applied);
+    if let Some(transfer) = transfer {
+        let total = transfer.total_bytes.unwrap_or(0);
+        f.add("master_sync_total_bytes", total);
+        f.add("master_sync_read_bytes", transfer.read_bytes);
+        f.add(
+            "master_sync_left_bytes",
+            transfer.total_bytes.map_or(-1, |total| total as i64 - transfer.read_bytes as i64),
+        );
+        let percent = if total > 0 { transfer.read_bytes as f64 * 100.0 / total as f64 } else { 0.0 };
+        f.add("master_sync_perc", format!("{percent:.2}"));
+        f.add("master_sync_last_io_seconds_ago", ago(transfer.last_io_ms));
+    }
+    if state != LinkState::Online {
+        let down_since = link.and_then(Link::down_since_ms);
+        f.add("master_link_down_since_seconds", down_since.map_or(-1, |at_ms| ago(at_ms) as i64));
+    }
+    let settings = &server.config.settings;
+    f.add("slave_priority", settings.replica_priority);
+    f.add("slave_read_only", u8::from(settings.replica_read_only));
+    f.add("replica_announced", u8::from(settings.replica_announced));
+}
+
+fn cpu(server: &Server, f: &mut Fields) {
+    let [sys, user, sys_children, user_children] = server.info_figures.cpu_seconds;
+    f.add("used_cpu_sys", format!("{sys:.6}"));
+    f.add("used_cpu_user", format!("{user:.6}"));
+    f.add("used_cpu_sys_children", format!("{sys_children:.6}"));
+    f.add("used_cpu_user_children", format!("{user_children:.6}"));
+    f.add("used_cpu_sys_main_thread", format!("{sys:.6}"));
+    f.add("used_cpu_user_main_thread", format!("{user:.6}"));
+}
+
+fn modules(_: &Server, _: &mut Fields) {}
+
+fn commandstats(server: &Server, f: &mut Fields) {
+    for (entry, calls) in server.stats.calls() {
+        f.add(&format!("cmdstat_{}", entry.full_name), format!("calls={calls}"));
+    }
+}
+
+fn errorstats(server: &Server, f: &mut Fields) {
+    for (code, count) in &server.stats.errors {
+        f.add(&format!("errorstat_{code}"), format!("count={count}"));
+    }
+}
+
+fn cluster(_: &Server, f: &mut Fields) {
+    f.add("cluster_enabled", 0);
+}
+
+fn keyspace(server: &Server, f: &mut Fields) {
+    for (index, db) in server.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
+        f.add(&format!("db{index}"), format!("keys={},expires={},avg_ttl=0", db.len(), db.volatile_len()));
+    }
+}

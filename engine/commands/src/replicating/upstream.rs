@@ -1,0 +1,468 @@
+//! This server's own master: the link, the snapshot it sends, and the stream applied from it.
+
+use persist::rdb::Verify;
+use replication::history::{OwnReplicas, SYNTHESIZED_CACHED_MASTER};
+use replication::id::{Offset, Position};
+use replication::replica::{Action, Destination, Input, Link, LinkConfig, LinkState};
+use resp::request::Trust;
+use resp::{Args, Batch, Limits, Parser};
+use types::{CommandError, Now};
+
+use crate::client::{Client, ClientId, Peer, State};
+use crate::config::Level;
+use crate::server::Server;
+use crate::snapshot::{Expired, Loader};
+
+/// First pause after a failed attempt to connect; it doubles up to [`LONGEST_RETRY_MS`].
+const FIRST_RETRY_MS: u64 = 10;
+/// Redis's period of attempts.
+const LONGEST_RETRY_MS: u64 = 1000;
+
+/// What the shell is to do about the connection to the master.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MasterRequest {
+    /// Close the old connection, if any, and open one.
+    Connect {
+        /// Host name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// Write these bytes to it.
+    Send(Vec<u8>),
+    /// Close it.
+    Disconnect,
+}
+
+/// The master and all that is under way with it.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// None until the server's own file is loaded.
+    pub(crate) link: Option<Link>,
+    requests: Vec<MasterRequest>,
+    /// The snapshot being received: where it stands and what was read.
+    sync: Option<(Position, Loader)>,
+    sync_failed: Option<String>,
+    /// The stream's commands run as this client's.
+    client: Option<Box<Client>>,
+    /// Stream bytes that are no complete command yet.
+    unparsed: Vec<u8>,
+    /// Bytes of a transaction that has not reached its EXEC: they count as applied all together.
+    held: Vec<u8>,
+}
+
+impl Upstream {
+    pub(super) fn waiting((host, port): (String, u16)) -> Self {
+        Self {
+            host,
+            port,
+            link: None,
+            requests: Vec::new(),
+            sync: None,
+            sync_failed: None,
+            client: None,
+            unparsed: Vec::new(),
+            held: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.state() == LinkState::Online)
+    }
+
+    pub(super) fn stream_db(&self) -> u32 {
+        self.client.as_ref().map_or(0, |client| client.db)
+    }
+
+    fn forget_stream(&mut self) {
+        self.unparsed.clear();
+        self.held.clear();
+        if let Some(client) = &mut self.client {
+            client.state.remove(State::MULTI);
+            client.state.remove(State::DIRTY_EXEC);
+            client.rare.queued.clear();
+        }
+    }
+}
+
+impl Server {
+    /// Begins to follow the configured master, if there is one; called once the server has its data.
+    pub fn start_replication(&mut self, now: Now) {
+        self.now = now;
+        let resumed = self.replicating.resumed;
+        self.open_link(resumed.map(|(position, _)| position), resumed.map_or(0, |(_, db)| db));
+    }
+
+    fn open_link(&mut self, position: Option<Position>, stream_db: u32) {
+        let settings = &self.config.settings;
+        let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let Some(upstream) = &mut self.replicating.upstream else { return };
+        let announced = settings.replica_announce_port;
+        let own_port = if announced > 0 { announced } else { settings.port };
+        let config = LinkConfig {
+            user: some(&settings.masteruser),
+            password: some(&settings.masterauth),
+            announced_ip: some(&settings.replica_announce_ip),
+            version: Some("7.2.4".into()),
+            timeout_ms: settings.repl_timeout as u64 * 1000,
+            retry_ms: FIRST_RETRY_MS,
+            destination: Destination::Parser,
+            ..LinkConfig::new(&upstream.host, upstream.port, own_port as u16)
+        };
+        upstream.link = Some(Link::new(config, position, self.now.mono_ms));
+        let mut client = Client::new(ClientId { slot: u32::MAX, id: 0 }, Peer::default(), self.now.mono_ms);
+        client.state.add(State::MASTER);
+        client.db = stream_db;
+        upstream.client = Some(Box::new(client));
+        self.drain_link(&[]);
+    }
+
+    /// What the shell is to do about the connection to the master, oldest first.
+    pub fn take_master_requests(&mut self) -> Vec<MasterRequest> {
+        self.replicating
+            .upstream
+            .as_mut()
+            .map(|upstream| std::mem::take(&mut upstream.requests))
+            .unwrap_or_default()
+    }
+
+    /// Whether [`take_master_requests`](Self::take_master_requests) has something to give, or this server has
+    /// no master (any more).
+    pub fn has_master_requests(&self) -> bool {
+        self.replicating.upstream.as_ref().is_none_or(|upstream| !upstream.requests.is_empty())
+    }
+
+    /// When [`Input::Timeout`] is due to the link, in monotonic milliseconds.
+    pub fn link_timeout_ms(&self) -> Option<u64> {
+        Some(self.replicating.upstream.as_ref()?.link.as_ref()?.next_timeout())
+    }
+
+    /// Something happened to the connection to the master.
+    pub fn link_input(&mut self, input: Input<'_>, now: Now) {
+        self.now = now;
+        let bytes: &[u8] = if let Input::Bytes(bytes) = &input { bytes } else { &[] };
+        self.stats.input_bytes += bytes.len() as u64;
+        let Some(link) = self.replicating.upstream.as_mut().and_then(|upstream| upstream.link.as_mut())
+        else {
+            return;
+        };
+        match &input {
+            Input::Connected => link.config_mut().retry_ms = FIRST_RETRY_MS,
+            // Prompt at first, because masters and replicas are often started together; then as Redis.
+            Input::ConnectFailed(_) => {
+                let retry_ms = link.config().retry_ms;
+                link.config_mut().retry_ms = (retry_ms * 2).min(LONGEST_RETRY_MS);
+            }
+            _ => {}
+        }
+        link.handle(now.mono_ms, input);
+        self.drain_link(bytes);
+        self.after_commands();
+    }
+
+    fn next_link_action(&mut self) -> Option<Action> {
+        self.replicating.upstream.as_mut()?.link.as_mut()?.poll_action()
+    }
+
+    fn drain_link(&mut self, input: &[u8]) {
+        while let Some(action) = self.next_link_action() {
+            self.link_action(action, input);
+        }
+        self.refresh_gates();
+    }
+
+    fn link_action(&mut self, action: Action, input: &[u8]) {
+        match action {
+            Action::Log(level, text) => self.log(log_level(level), text),
+            Action::Connect { host, port } => self.request(MasterRequest::Connect { host, port }),
+            Action::Send(bytes) => self.request(MasterRequest::Send(bytes)),
+            Action::Disconnect => {
+                self.request(MasterRequest::Disconnect);
+                if let Some(upstream) = &mut self.replicating.upstream {
+                    upstream.forget_stream();
+                    upstream.sync = None;
+                }
+            }
+            Action::StartFullSync(position) => {
+                let loader = Loader::new(self.fresh_dbs(), Verify::Checksum, Expired::Keep, self.now.wall);
+                if let Some(upstream) = &mut self.replicating.upstream {
+                    upstream.sync = Some((position, loader));
+                    upstream.sync_failed = None;
+                }
+            }
+            Action::SnapshotStart(_) => {}
+            Action::Snapshot(payload) => self.load_snapshot_piece(payload.bytes(input)),
+            Action::SnapshotDone => self.finish_full_sync(),
+            Action::PartialAccepted { id } => {
+                if self.replicating.history.go_on(id) == OwnReplicas::MustReconnect {
+                    self.disconnect_replicas();
+                }
+            }
+            Action::Stream(payload) => self.apply_stream(payload.bytes(input)),
+        }
+    }
+
+    fn request(&mut self, request: MasterRequest) {
+        if let Some(upstream) = &mut self.replicating.upstream {
+            upstream.requests.push(request);
+        }
+    }
+
+    fn load_snapshot_piece(&mut self, bytes: &[u8]) {
+        let Some(upstream) = &mut self.replicating.upstream else { return };
+        let Some((_, loader)) = &mut upstream.sync else { return };
+        if let Err(error) = loader.feed(bytes) {
+            upstream.sync = None;
+            upstream.sync_failed = Some(error.to_string());
+        }
+    }
+
+    /// The snapshot is complete: it takes the place of the data, or nothing changes.
+    fn finish_full_sync(&mut self) {
+        let Some(upstream) = &mut self.replicating.upstream else { return };
+        let failed = upstream.sync_failed.take();
+        let finished = match upstream.sync.take() {
+            Some((position, loader)) => {
+                loader.finish().map(|loaded| (position, loaded)).map_err(|error| error.to_string())
+            }
+            None => Err(failed.unwrap_or_else(|| "no snapshot was received".into())),
+        };
+        let (position, loaded) = match finished {
+            Ok(finished) => finished,
+            Err(reason) => {
+                self.log(
+                    Level::Warning,
+                    format!("Failed trying to load the MASTER synchronization DB: {reason}"),
+                );
+                self.link_input_inner(Input::LoadFailed(reason));
+                return;
+            }
+        };
+        self.log(Level::Notice, "MASTER <-> REPLICA sync: Loading DB in memory");
+        self.disconnect_replicas();
+        self.log(
+            Level::Notice,
+            format!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired),
+        );
+        self.replace_data(loaded.dbs);
+        self.replicating.pending.clear();
+        self.replicating.history.adopt(position);
+        if let Some(client) = self.replicating.upstream.as_mut().and_then(|upstream| upstream.client.as_mut())
+        {
+            client.db = 0;
+        }
+        self.link_input_inner(Input::Loaded);
+        self.log(Level::Notice, "MASTER <-> REPLICA sync: Finished with success");
+    }
+
+    fn link_input_inner(&mut self, input: Input<'_>) {
+        let now_ms = self.now.mono_ms;
+        if let Some(link) = self.replicating.upstream.as_mut().and_then(|upstream| upstream.link.as_mut()) {
+            link.handle(now_ms, input);
+        }
+    }
+
+    /// Runs the commands of the stream, and passes its bytes on as they are.
+    fn apply_stream(&mut self, bytes: &[u8]) {
+        let Some(upstream) = &mut self.replicating.upstream else { return };
+        let Some(mut client) = upstream.client.take() else { return };
+        let mut unparsed = std::mem::take(&mut upstream.unparsed);
+        unparsed.extend_from_slice(bytes);
+        client.active_ms = self.now.mono_ms;
+        let mut batch = Batch::default();
+        let mut consumed = 0;
+        let limits = Limits { max_bulk_bytes: u32::MAX - 1, trust: Trust::Authenticated };
+        loop {
+            batch.clear();
+            let start = consumed;
+            match Parser::default().parse(&mut unparsed, consumed, 16, limits, &mut batch) {
+                Ok(done) => consumed = done,
+                Err(error) => {
+                    self.log(
+                        Level::Warning,
+                        format!("Protocol error ({error}) in the stream from the master"),
+                    );
+                    self.request(MasterRequest::Disconnect);
+                    self.link_input_inner(Input::Closed);
+                    consumed = unparsed.len();
+                }
+            }
+            let mut at = start;
+            for index in 0..batch.len() {
+                self.run_from_master(&mut client, &batch, index, &unparsed);
+                let end = batch.end(index);
+                self.count_applied(&client, &unparsed[at..end]);
+                at = end;
+            }
+            // Empty commands (a master's newlines) are part of the stream too.
+            if at < consumed && batch.len() < 16 {
+                self.count_applied(&client, &unparsed[at..consumed]);
+            }
+            if batch.len() < 16 {
+                break;
+            }
+            consumed = at;
+        }
+        unparsed.drain(..consumed);
+        if let Some(upstream) = &mut self.replicating.upstream {
+            upstream.unparsed = unparsed;
+            upstream.client = Some(client);
+        }
+    }
+
+    fn count_applied(&mut self, client: &Client, bytes: &[u8]) {
+        let Some(upstream) = &mut self.replicating.upstream else { return };
+        upstream.held.extend_from_slice(bytes);
+        if client.state.has(State::MULTI) {
+            return;
+        }
+        let held = std::mem::take(&mut upstream.held);
+        if let Some(link) = &mut upstream.link {
+            link.applied(held.len() as u64);
+        }
+        self.relay(&held);
+    }
+
+    pub(super) fn acknowledge_to_master(&mut self) {
+        if let Some(link) = self.replicating.upstream.as_mut().and_then(|upstream| upstream.link.as_mut()) {
+            link.acknowledge();
+        }
+    }
+
+    pub(crate) fn replication_tick(&mut self) {
+        self.tend_replicas();
+    }
+
+    /// REPLICAOF NO ONE: this server is a master from here on.
+    fn promote(&mut self, by: &str) {
+        if self.replicating.upstream.take().is_none() {
+            return;
+        }
+        self.flush_replication();
+        let id = super::new_id(&mut self.random);
+        let line = self.replicating.history.shift_to(id);
+        self.log(Level::Notice, line);
+        self.replicating.select_anew();
+        self.disconnect_replicas();
+        self.replicating.without_replicas_since_ms = Some(self.now.mono_ms);
+        self.config.settings.replicaof = None;
+        self.log(Level::Notice, format!("MASTER MODE enabled (user request from '{by}')"));
+        self.refresh_gates();
+    }
+
+    /// REPLICAOF host port.
+    fn follow(&mut self, host: String, port: u16, by: &str) {
+        self.flush_replication();
+        let earlier = self.replicating.upstream.take();
+        let was_master = earlier.is_none();
+        let (position, stream_db) = match &earlier {
+            Some(upstream) => (upstream.link.as_ref().and_then(Link::position), upstream.stream_db()),
+            None => {
+                self.log(Level::Notice, SYNTHESIZED_CACHED_MASTER);
+                self.replicating.history.create_backlog();
+                (Some(self.replicating.history.position()), 0)
+            }
+        };
+        if was_master {
+            self.fail_waits();
+        }
+        self.disconnect_replicas();
+        self.config.settings.replicaof = Some((host.clone(), port));
+        self.replicating.upstream = Some(Upstream::waiting((host.clone(), port)));
+        self.log(Level::Notice, format!("REPLICAOF {host}:{port} enabled (user request from '{by}')"));
+        self.open_link(position, stream_db);
+        // The shell may still hold the old connection.
+        if let Some(upstream) = &mut self.replicating.upstream {
+            upstream.requests.insert(0, MasterRequest::Disconnect);
+        }
+        self.refresh_gates();
+    }
+
+    /// WAIT cannot go on when a master becomes a replica.
+    fn fail_waits(&mut self) {
+        let waiting: Vec<ClientId> = self
+            .clients
+            .iter()
+            .filter(|client| matches!(client.blocked, Some(crate::client::Blocked::Wait { .. })))
+            .map(|client| client.id)
+            .collect();
+        for id in waiting {
+            if let Some(client) = self.clients.get_mut(id) {
+                client.blocked = None;
+                client.writer().error(
+                    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+                );
+            }
+            self.clients.wake(id);
+        }
+    }
+}
+
+fn log_level(level: replication::replica::Level) -> Level {
+    match level {
+        replication::replica::Level::Debug => Level::Debug,
+        replication::replica::Level::Verbose => Level::Verbose,
+        replication::replica::Level::Notice => Level::Notice,
+        replication::replica::Level::Warning => Level::Warning,
+    }
+}
+
+pub(crate) fn replicaof(
+    server: &mut Server,
+    client: &mut Client,
+    args: Args<'_>,
+) -> Result<(), CommandError> {
+    let by = format!(
+        "id={} addr={} laddr={} name={}",
+        client.id.id, client.peer.address, client.peer.local, client.name
+    );
+    if args.at(1).eq_ignore_ascii_case(b"no") && args.at(2).eq_ignore_ascii_case(b"one") {
+        server.promote(&by);
+        client.writer().ok();
+        return Ok(());
+    }
+    if client.state.has(State::REPLICA) {
+        return Err(CommandError::new("ERR Command is not valid when client is a replica."));
+    }
+    let port = resp::number::parse_i64(args.at(2)).and_then(|port| u16::try_from(port).ok());
+    let port = port.ok_or(CommandError::new("ERR Invalid master port"))?;
+    let host = String::from_utf8_lossy(args.at(1)).into_owned();
+    let same = |upstream: &Upstream| upstream.host.eq_ignore_ascii_case(&host) && upstream.port == port;
+    if server.replicating.upstream.as_ref().is_some_and(same) {
+        server.log(Level::Notice, "REPLICAOF would result into synchronization with the master we are already connected with. No operation performed.");
+        client.writer().simple("OK Already connected to specified master");
+        return Ok(());
+    }
+    server.follow(host, port, &by);
+    client.writer().ok();
+    Ok(())
+}
+
+pub(crate) fn role(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    let mut writer = client.writer();
+    if let Some(upstream) = &server.replicating.upstream {
+        let link = upstream.link.as_ref();
+        writer.array(5);
+        writer.bulk(b"slave");
+        writer.bulk(upstream.host.as_bytes());
+        writer.int(i64::from(upstream.port));
+        writer.bulk(link.map_or("connect", |link| link.state().role_name()).as_bytes());
+        let position = link.filter(|link| link.state() == LinkState::Online).and_then(Link::position);
+        writer.int(position.map_or(-1, |Position { offset: Offset(offset), .. }| offset as i64));
+        return Ok(());
+    }
+    let online: Vec<_> = server.attached().filter(|peer| peer.is_online()).collect();
+    writer.array(3);
+    writer.bulk(b"master");
+    writer.int(server.replicating.offset() as i64);
+    writer.array(online.len());
+    for peer in online {
+        writer.array(3);
+        writer.bulk(peer.ip().as_bytes());
+        writer.bulk(peer.listening_port().to_string().as_bytes());
+        writer.bulk(peer.ack_offset().0.to_string().as_bytes());
+    }
+    Ok(())
+}

@@ -1,0 +1,441 @@
+//! The server as a value, and how the shell drives it.
+
+use keyspace::{Db, HashSeed, WallMs};
+use resp::Limits;
+use resp::request::Trust;
+use types::{Effects, Now, Random};
+
+use crate::client::{Blocked, ClientId, Peer, State};
+use crate::clients::Clients;
+use crate::config::{Config, Level};
+use crate::gates::{Gates, Pause};
+use crate::host::Host;
+use crate::persistence::Persistence;
+use crate::pubsub::PubSub;
+use crate::replicating::Replicating;
+use crate::stats::Stats;
+use crate::transactions::Watched;
+
+/// Commands looked at together: enough to hide memory latency, few enough to keep their lines cached.
+const BATCH: usize = 16;
+
+/// What tells one server process from another.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// Process id.
+    pub pid: u32,
+    /// The program's path.
+    pub executable: String,
+    /// Operating system, release and machine.
+    pub os: String,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// A server.
+pub struct Server {
+    /// Its configuration.
+    pub config: Config,
+    pub(crate) host: Box<dyn Host>,
+    pub(crate) identity: Identity,
+    pub(crate) run_id: [u8; 40],
+    pub(crate) dbs: Vec<Db>,
+    pub(crate) clients: Clients,
+    pub(crate) effects: Effects,
+    pub(crate) random: Random,
+    pub(crate) pubsub: PubSub,
+    pub(crate) watched: Watched,
+    pub(crate) replicating: Replicating,
+    pub(crate) persistence: Persistence,
+    pub(crate) stats: Stats,
+    pub(crate) gates: Gates,
+    pub(crate) now: Now,
+    pub(crate) started: Now,
+    pub(crate) shutdown: Option<Shutdown>,
+    hash_seed: HashSeed,
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub(crate) active_expire: bool,
+    /// Figures as the last INFO found them.
+    pub(crate) info_figures: crate::host::Figures,
+    expire_from: usize,
+}
+
+/// An orderly end, asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shutdown {
+    /// Waiting for replicas until the deadline.
+    Waiting { deadline_ms: u64, save: Option<bool>, force: bool },
+    /// Everything is saved: the process ends with this code.
+    Done(i32),
+}
+
+/// What became of a client's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handled {
+    /// Bytes of the input that are done with.
+    pub consumed: usize,
+    /// What to do with the client now.
+    pub then: Then,
+}
+
+/// What the shell does with a client after its bytes were handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Write its output, read on.
+    Continue,
+    /// Write its output; do not handle more input until it is woken.
+    Blocked,
+    /// Write its output, then close.
+    CloseAfterOutput,
+    /// Close now.
+    Close,
+}
+
+impl Server {
+    /// A server without data.
+    pub fn new(config: Config, identity: Identity, host: Box<dyn Host>, now: Now) -> Self {
+        let mut random = Random::new(identity.seed);
+        let seed = HashSeed(std::array::from_fn(|_| random.next_u64()));
+        let run_id = random.hex_id();
+        let databases = config.settings.databases as usize;
+        let replicating = Replicating::new(&config.settings, &mut random);
+        let notify = config.settings.notify_keyspace_events.0;
+        let mut server = Self {
+            host,
+            identity,
+            run_id,
+            dbs: (0..databases).map(|_| Db::new(seed)).collect(),
+            clients: Clients::default(),
+            effects: Effects { notify, ..Effects::default() },
+            random,
+            pubsub: PubSub::default(),
+            watched: Watched::default(),
+            replicating,
+            persistence: Persistence::new(now),
+            stats: Stats::default(),
+            gates: Gates::default(),
+            now,
+            started: now,
+            shutdown: None,
+            hash_seed: seed,
+            active_expire: true,
+            info_figures: crate::host::Figures::default(),
+            expire_from: 0,
+            config,
+        };
+        server.refresh_gates();
+        server
+    }
+
+    /// Writes a log line.
+    pub fn log(&mut self, level: Level, text: impl AsRef<str>) {
+        self.host.log(level, text.as_ref());
+    }
+
+    /// The run id, 40 hexadecimal digits.
+    pub fn run_id(&self) -> &[u8; 40] {
+        &self.run_id
+    }
+
+    /// A new database set with this server's hash seed, for loading aside.
+    pub fn fresh_dbs(&self) -> Vec<Db> {
+        (0..self.dbs.len()).map(|_| Db::new(self.hash_seed)).collect()
+    }
+
+    /// A client has connected. An `Err` is the line to send before closing it.
+    pub fn connect(&mut self, peer: Peer, now: Now) -> Result<ClientId, String> {
+        self.now = now;
+        self.stats.connections += 1;
+        if self.clients.len() as i64 >= self.config.settings.maxclients {
+            self.stats.rejected_connections += 1;
+            return Err("-ERR max number of clients reached\r\n".into());
+        }
+        if self.refused_by_protected_mode(&peer) {
+            self.stats.rejected_connections += 1;
+            return Err("-DENIED Redis is running in protected mode because protected mode is enabled and no \
+                        password is set for the default user. In this mode connections are only accepted from the \
+                        loopback interface. Set a password, choose addresses with 'bind', or turn protected-mode off.\r\n"
+                .into());
+        }
+        let id = self.clients.add(peer, now.mono_ms);
+        if !self.config.settings.requirepass.is_empty() {
+            if let Some(client) = self.clients.get_mut(id) {
+                client.state.add(State::UNAUTHENTICATED);
+            }
+        }
+        Ok(id)
+    }
+
+    fn refused_by_protected_mode(&self, peer: &Peer) -> bool {
+        let settings = &self.config.settings;
+        let chosen = settings.bind != crate::config::Settings::default().bind;
+        settings.protected_mode && settings.requirepass.is_empty() && !chosen && !peer.is_local
+    }
+
+    /// A client's connection has ended.
+    pub fn disconnect(&mut self, id: ClientId, now: Now) {
+        self.now = now;
+        self.forget_client(id);
+    }
+
+    pub(crate) fn forget_client(&mut self, id: ClientId) {
+        let Some(client) = self.clients.remove(id) else { return };
+        self.unwatch(&client);
+        self.pubsub.remove_client(&client);
+        if client.state.has(State::REPLICA) {
+            self.replica_gone(&client);
+        }
+    }
+
+    /// Runs the commands at the front of `input`, which belongs to client `id`.
+    pub fn handle(&mut self, id: ClientId, input: &mut [u8], now: Now) -> Handled {
+        self.now = now;
+        let Some(mut client) = self.clients.take(id) else {
+            return Handled { consumed: 0, then: Then::Close };
+        };
+        client.active_ms = now.mono_ms;
+        let consumed = self.handle_taken(&mut client, input);
+        client.query_bytes = input.len() - consumed;
+        let then = self.then(&client);
+        self.clients.put_back(client);
+        self.after_commands();
+        match self.clients.get(id) {
+            Some(client) => Handled { consumed, then: self.then(client) },
+            None => Handled { consumed, then },
+        }
+    }
+
+    fn then(&self, client: &crate::client::Client) -> Then {
+        if client.state.has(State::CLOSE_NOW) {
+            Then::Close
+        } else if client.state.has(State::CLOSE_AFTER_REPLY) {
+            Then::CloseAfterOutput
+        } else if client.blocked.is_some() {
+            Then::Blocked
+        } else {
+            Then::Continue
+        }
+    }
+
+    fn handle_taken(&mut self, client: &mut crate::client::Client, input: &mut [u8]) -> usize {
+        let mut consumed = 0;
+        let mut batch = std::mem::take(&mut client.batch);
+        loop {
+            if client.blocked.is_some() || client.state.has(State::CLOSING) {
+                break;
+            }
+            batch.clear();
+            let parsed = client.parser.parse(input, consumed, BATCH, self.limits(client), &mut batch);
+            let ran = self.run_batch(client, &batch, input);
+            if let Some(stopped_at) = ran {
+                // What was parsed beyond is parsed again when the client goes on.
+                client.parser = resp::Parser::default();
+                consumed = stopped_at.unwrap_or(consumed);
+                break;
+            }
+            match parsed {
+                Ok(done) => consumed = done,
+                Err(error) => {
+                    client.writer().error(&format!("ERR Protocol error: {error}"));
+                    client.state.add(State::CLOSE_AFTER_REPLY);
+                    consumed = input.len();
+                }
+            }
+            if batch.len() < BATCH {
+                break;
+            }
+        }
+        batch.clear();
+        client.batch = batch;
+        consumed
+    }
+
+    fn limits(&self, client: &crate::client::Client) -> Limits {
+        let max_bulk_bytes = u32::try_from(self.config.settings.proto_max_bulk_len).unwrap_or(u32::MAX);
+        let trust = if client.state.has(State::UNAUTHENTICATED) {
+            Trust::Unauthenticated
+        } else {
+            Trust::Authenticated
+        };
+        Limits { max_bulk_bytes, trust }
+    }
+
+    /// How many bytes the argument that client `id` is sending still needs: a hint for reading.
+    pub fn wanted(&self, id: ClientId, received: usize) -> usize {
+        self.clients.get(id).map_or(0, |client| client.parser.wanted(received))
+    }
+
+    /// Takes a client's output into `into`, which must be empty; `false` when the client is gone or must
+    /// be closed at once. A replica's output waits while its snapshot is on the way.
+    pub fn take_output(&mut self, id: ClientId, into: &mut Vec<u8>) -> bool {
+        let Some(client) = self.clients.get_mut(id) else { return false };
+        if client.state.has(State::CLOSE_NOW) {
+            return false;
+        }
+        let client = &mut *client;
+        match &mut client.rare.replica {
+            Some(replica) if !replica.may_send() => into.append(&mut replica.before_snapshot),
+            _ => std::mem::swap(&mut client.out, into),
+        }
+        client.unsent = into.len();
+        true
+    }
+
+    /// What the shell took has been sent.
+    pub fn output_sent(&mut self, id: ClientId, bytes: usize) {
+        self.stats.output_bytes += bytes as u64;
+        if let Some(client) = self.clients.get_mut(id) {
+            client.unsent = 0;
+        }
+    }
+
+    /// What is to be done with client `id`, which was woken.
+    pub fn attention(&self, id: ClientId) -> Then {
+        self.clients.get(id).map_or(Then::Close, |client| self.then(client))
+    }
+
+    /// Clients that got output, were unblocked or must be closed outside their own commands.
+    pub fn take_woken(&mut self) -> Vec<ClientId> {
+        self.clients.take_woken()
+    }
+
+    /// Whether [`take_woken`](Self::take_woken) has something to give.
+    pub fn any_woken(&self) -> bool {
+        self.clients.any_woken()
+    }
+
+    /// The exit code, once the server has ended in order.
+    pub fn exit_code(&self) -> Option<i32> {
+        match self.shutdown {
+            Some(Shutdown::Done(code)) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// What happens without a client asking: expiry, snapshots, replication, limits. Called some ten times
+    /// a second, and at once when [`next_timeout_ms`](Self::next_timeout_ms) says so.
+    pub fn tick(&mut self, now: Now) {
+        self.now = now;
+        self.stats.sample(now.mono_ms);
+        self.expire_cycle();
+        self.persistence_tick();
+        self.replication_tick();
+        self.shutdown_tick();
+        self.end_pause_if_over();
+        self.unblock_timed_out();
+        self.close_idle_and_slow();
+        self.after_commands();
+    }
+
+    /// The next moment something is due, in monotonic milliseconds, if that is before the next regular tick.
+    pub fn next_timeout_ms(&self) -> Option<u64> {
+        let waits = self.clients.iter().filter(|client| client.blocked.is_some());
+        let waits = waits.filter_map(|client| match client.blocked {
+            Some(Blocked::Wait { deadline_ms, .. }) => deadline_ms,
+            _ => None,
+        });
+        waits.chain(self.gates.pause.map(|pause| pause.until_ms)).min()
+    }
+
+    /// Deletes keys whose deadline has passed: a bounded piece of work a tick and database.
+    fn expire_cycle(&mut self) {
+        const ENTRIES_PER_TICK: usize = 20_000;
+        if !self.active_expire
+            || self.replicating.is_replica()
+            || self.gates.pause.is_some_and(Pause::stops_expiry)
+        {
+            return;
+        }
+        let mut due = Vec::new();
+        for _ in 0..self.dbs.len() {
+            let db = self.expire_from % self.dbs.len();
+            if self.dbs[db].volatile_len() == 0 {
+                self.expire_from += 1;
+                continue;
+            }
+            let more = self.dbs[db].expire_cycle(self.now.wall, ENTRIES_PER_TICK, &mut |key| {
+                due.push((db as u32, key.to_vec()))
+            });
+            if more {
+                break;
+            }
+            self.expire_from += 1;
+        }
+        for (db, key) in due {
+            let hash = self.dbs[db as usize].hash_of(&key);
+            if self.dbs[db as usize].remove(hash, &key).is_some() {
+                self.effects.expired_keys += 1;
+                self.effects.touched(db, &key);
+                self.effects.event(db, &key, types::Class::Expired, "expired");
+                self.effects.expired.push((db, key));
+            }
+        }
+        self.settle_effects();
+    }
+
+    fn unblock_timed_out(&mut self) {
+        let now_ms = self.now.mono_ms;
+        let over: Vec<ClientId> = self
+            .clients
+            .iter()
+            .filter(|client| matches!(client.blocked, Some(Blocked::Wait { deadline_ms: Some(at), .. }) if at <= now_ms))
+            .map(|client| client.id)
+            .collect();
+        for id in over {
+            self.finish_wait(id);
+        }
+    }
+
+    fn close_idle_and_slow(&mut self) {
+        let now_ms = self.now.mono_ms;
+        let timeout_ms = self.config.settings.timeout as u64 * 1000;
+        let limits = self.config.settings.client_output_buffer_limit;
+        let mut closing = Vec::new();
+        for client in self.clients.iter_mut() {
+            let quiet = !client.state.has(State::EXEMPT_FROM_TIMEOUT) && client.blocked.is_none();
+            let idle = timeout_ms > 0 && quiet && now_ms.saturating_sub(client.active_ms) > timeout_ms;
+            let limit = limits.limit(client.class());
+            let bytes = (client.out.len() + client.unsent) as u64;
+            let over_hard = limit.hard_bytes > 0 && bytes > limit.hard_bytes;
+            if limit.soft_bytes == 0 || bytes <= limit.soft_bytes {
+                client.over_soft_since_ms = None;
+            } else if client.over_soft_since_ms.is_none() {
+                client.over_soft_since_ms = Some(now_ms);
+            }
+            let over_soft =
+                client.over_soft_since_ms.is_some_and(|since| now_ms - since > limit.soft_seconds * 1000);
+            if idle {
+                closing.push((client.id, None));
+            } else if over_hard || over_soft {
+                closing.push((client.id, Some(client.peer.address.clone())));
+            }
+        }
+        for (id, slow) in closing {
+            if let Some(address) = slow {
+                self.log(
+                    Level::Warning,
+                    format!(
+                        "Client id={} addr={address} closed for overcoming of output buffer limits.",
+                        id.id
+                    ),
+                );
+            }
+            self.clients.close(id);
+        }
+    }
+
+    /// Now, as the server last heard it.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Keys stored, over all databases.
+    pub fn key_count(&self) -> usize {
+        self.dbs.iter().map(Db::len).sum()
+    }
+
+    pub(crate) fn wall_seconds(&self) -> i64 {
+        let WallMs(ms) = self.now.wall;
+        ms / 1000
+    }
+}

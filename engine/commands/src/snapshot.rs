@@ -1,0 +1,291 @@
+//! The databases as an RDB file, and back.
+//!
+//! Both ways in pieces: the writer hands bytes to a sink as they come, the [`Loader`] is fed with what
+//! arrives, and nothing it has read takes effect before the file's checksum held.
+
+use std::io;
+
+use keyspace::{Db, Expiry, Value, WallMs};
+use persist::rdb::{
+    Checksum, Compression, Item, KeyMeta, RdbError, Reader, Step, StringValue, Verify, Writer, WriterOptions,
+};
+
+/// Bytes gathered before they are handed to the sink.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// What a snapshot says about itself, and how it is written.
+#[derive(Clone, Debug, Default)]
+pub struct SnapshotInfo {
+    /// Unix seconds.
+    pub created: i64,
+    /// Bytes the server held.
+    pub used_bytes: u64,
+    /// Replication id, offset and the database the stream has selected, where replication is in use.
+    pub replication: Option<([u8; 40], u64, i64)>,
+    /// `rdbcompression`.
+    pub compression: Compression,
+    /// `rdbchecksum`.
+    pub checksum: Checksum,
+}
+
+/// Writes all databases. `progress` hears the number of keys written after every piece.
+pub fn write(
+    dbs: &[Db],
+    info: &SnapshotInfo,
+    sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    progress: &mut dyn FnMut(u64),
+) -> io::Result<u64> {
+    let mut writer = Writer::new(WriterOptions { checksum: info.checksum, compression: info.compression });
+    write_preamble(&mut writer, info);
+    let mut keys = 0;
+    for (index, db) in dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
+        writer.select_db(index as u32, db.len() as u64, db.volatile_len() as u64);
+        for entry in db.iter() {
+            let value = match entry.value() {
+                Value::Int(number) => StringValue::Int(number),
+                Value::Bytes(bytes) => StringValue::Bytes(bytes),
+            };
+            let expires_at_ms = entry.expires_at().map(|WallMs(at)| at);
+            writer.string(entry.key(), value, KeyMeta { expires_at_ms, ..KeyMeta::default() });
+            keys += 1;
+            if writer.pending().len() >= PIECE_BYTES {
+                sink(writer.pending())?;
+                writer.clear_pending();
+                progress(keys);
+            }
+        }
+    }
+    writer.end();
+    sink(writer.pending())?;
+    progress(keys);
+    Ok(writer.written())
+}
+
+fn write_preamble(writer: &mut Writer, info: &SnapshotInfo) {
+    writer.header();
+    let number = |n: i64| n.to_string().into_bytes();
+    writer.aux(b"redis-ver", b"7.2.4");
+    writer.aux(b"redis-bits", b"64");
+    writer.aux(b"ctime", &number(info.created));
+    writer.aux(b"used-mem", &number(info.used_bytes as i64));
+    if let Some((id, offset, stream_db)) = &info.replication {
+        writer.aux(b"repl-stream-db", &number(*stream_db));
+        writer.aux(b"repl-id", id);
+        writer.aux(b"repl-offset", &number(*offset as i64));
+    }
+    writer.aux(b"aof-base", b"0");
+}
+
+/// What becomes of keys whose deadline has passed while a file is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expired {
+    /// They are dropped (a master reading its own file).
+    Drop,
+    /// They are kept: the master will say when they go (a replica).
+    Keep,
+}
+
+/// Why a file cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file is damaged, or holds what this version cannot.
+    #[error(transparent)]
+    Rdb(#[from] RdbError),
+    /// More databases than there are.
+    #[error("database {db} at offset {offset}, but there are only {databases} databases")]
+    NoSuchDb {
+        /// The database named.
+        db: u32,
+        /// Where.
+        offset: u64,
+        /// How many there are.
+        databases: usize,
+    },
+}
+
+/// What was loaded.
+pub struct Loaded {
+    /// The databases.
+    pub dbs: Vec<Db>,
+    /// Keys in them.
+    pub keys: u64,
+    /// Keys dropped because their deadline had passed.
+    pub expired: u64,
+    /// Replication id, offset and the database selected in the stream, if the file has them.
+    pub replication: Option<([u8; 40], u64, u32)>,
+    /// Unix seconds of its creation, bytes used then, and the version that wrote it.
+    pub created: i64,
+    /// Bytes the writer held.
+    pub used_bytes: i64,
+    /// The version that wrote it.
+    pub version: String,
+}
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Loaded {{ keys: {}, expired: {} }}", self.keys, self.expired)
+    }
+}
+
+/// Reads a snapshot into databases that nobody sees yet.
+#[derive(Debug)]
+pub struct Loader {
+    reader: Reader,
+    loaded: Loaded,
+    db: usize,
+    expired: Expired,
+    now: WallMs,
+    id: Option<[u8; 40]>,
+    offset: Option<u64>,
+    stream_db: u32,
+    done: bool,
+}
+
+impl Loader {
+    /// A loader into `dbs`, which must be empty.
+    pub fn new(dbs: Vec<Db>, verify: Verify, expired: Expired, now: WallMs) -> Self {
+        let loaded = Loaded {
+            dbs,
+            keys: 0,
+            expired: 0,
+            replication: None,
+            created: 0,
+            used_bytes: 0,
+            version: String::new(),
+        };
+        Self {
+            reader: Reader::new(verify),
+            loaded,
+            db: 0,
+            expired,
+            now,
+            id: None,
+            offset: None,
+            stream_db: 0,
+            done: false,
+        }
+    }
+
+    /// A place to read the next bytes into; [`commit`](Self::commit) says how many came.
+    pub fn space(&mut self, length: usize) -> &mut [u8] {
+        self.reader.space(length)
+    }
+
+    /// Takes in the bytes that were read into [`space`](Self::space). True once the file is complete.
+    pub fn commit(&mut self, length: usize) -> Result<bool, LoadError> {
+        self.reader.commit(length);
+        self.advance()
+    }
+
+    /// Takes bytes in. True once the file is complete.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<bool, LoadError> {
+        self.reader.feed(bytes);
+        self.advance()
+    }
+
+    /// Keys loaded so far.
+    pub fn keys(&self) -> u64 {
+        self.loaded.keys
+    }
+
+    fn advance(&mut self) -> Result<bool, LoadError> {
+        let Self { reader, loaded, .. } = self;
+        let stamp = (self.now.0 / 1000) as u32 & 0x00ff_ffff;
+        loop {
+            let offset = reader.offset();
+            match reader.next()? {
+                Step::NeedMore => return Ok(false),
+                Step::Done { .. } => {
+                    self.done = true;
+                    return Ok(true);
+                }
+                Step::Item(Item::SelectDb(db)) if db as usize >= loaded.dbs.len() => {
+                    return Err(LoadError::NoSuchDb { db, offset, databases: loaded.dbs.len() });
+                }
+                Step::Item(Item::SelectDb(db)) => self.db = db as usize,
+                Step::Item(Item::Key { key, value, meta }) => {
+                    let deadline = meta.expires_at_ms.map(WallMs);
+                    if self.expired == Expired::Drop && deadline.is_some_and(|at| at <= self.now) {
+                        loaded.expired += 1;
+                        continue;
+                    }
+                    loaded.keys += 1;
+                    let db = &mut loaded.dbs[self.db];
+                    let (hash, expiry) = (db.hash_of(key), deadline.map_or(Expiry::Clear, Expiry::At));
+                    match value {
+                        StringValue::Int(number) => db.set_int(hash, key, number, expiry, stamp),
+                        StringValue::Bytes(bytes) => db.set_bytes(hash, key, bytes, expiry, stamp),
+                    }
+                }
+                Step::Item(Item::Aux { key, value }) => {
+                    let text = String::from_utf8_lossy(value);
+                    match key {
+                        b"repl-id" => self.id = value.try_into().ok(),
+                        b"repl-offset" => self.offset = text.parse().ok(),
+                        b"repl-stream-db" => self.stream_db = text.parse().unwrap_or(0),
+                        b"ctime" => loaded.created = text.parse().unwrap_or(0),
+                        b"used-mem" => loaded.used_bytes = text.parse().unwrap_or(0),
+                        b"redis-ver" => loaded.version = text.into_owned(),
+                        _ => {}
+                    }
+                }
+                Step::Item(_) => {}
+            }
+        }
+    }
+
+    /// What was loaded, if the file was complete.
+    pub fn finish(mut self) -> Result<Loaded, LoadError> {
+        if !self.done {
+            self.reader.finish()?;
+        }
+        self.loaded.replication = self.id.zip(self.offset).map(|(id, offset)| (id, offset, self.stream_db));
+        Ok(self.loaded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyspace::HashSeed;
+
+    fn db() -> Db {
+        Db::new(HashSeed([1, 2, 3, 4]))
+    }
+
+    #[test]
+    fn what_is_written_is_loaded() {
+        let mut dbs = vec![db(), db(), db()];
+        for index in 0..1000 {
+            let key = format!("key{index}");
+            let hash = dbs[2].hash_of(key.as_bytes());
+            let expiry = if index % 2 == 0 { Expiry::At(WallMs(index)) } else { Expiry::Clear };
+            dbs[2].set_bytes(hash, key.as_bytes(), index.to_string().as_bytes(), expiry, 0);
+        }
+        let mut file = Vec::new();
+        let info = SnapshotInfo { replication: Some(([b'a'; 40], 77, 0)), ..SnapshotInfo::default() };
+        let written =
+            write(&dbs, &info, &mut |piece| Ok(file.extend_from_slice(piece)), &mut |_| {}).unwrap();
+        assert_eq!(written as usize, file.len());
+
+        let mut loader = Loader::new(vec![db(), db(), db()], Verify::Checksum, Expired::Drop, WallMs(500));
+        let complete = file.chunks(100).map(|piece| loader.feed(piece).unwrap()).collect::<Vec<_>>();
+        assert_eq!(complete.last(), Some(&true));
+        let loaded = loader.finish().unwrap();
+        assert_eq!((loaded.keys, loaded.expired), (749, 251));
+        assert_eq!(loaded.replication, Some(([b'a'; 40], 77, 0)));
+        let hash = loaded.dbs[2].hash_of(b"key999");
+        assert_eq!(loaded.dbs[2].get(hash, b"key999").unwrap().value(), Value::Int(999));
+    }
+
+    #[test]
+    fn a_cut_file_is_an_error_with_its_offset() {
+        let mut file = Vec::new();
+        write(&[db()], &SnapshotInfo::default(), &mut |piece| Ok(file.extend_from_slice(piece)), &mut |_| {})
+            .unwrap();
+        let mut loader = Loader::new(vec![db()], Verify::Checksum, Expired::Drop, WallMs(0));
+        assert!(!loader.feed(&file[..file.len() - 3]).unwrap());
+        let error = loader.finish().unwrap_err().to_string();
+        assert!(error.contains("offset"), "{error}");
+    }
+}

@@ -1,0 +1,134 @@
+//! The command table: every declared command by name.
+
+use std::sync::LazyLock;
+
+use resp::Args;
+use types::{Command, CommandError, Flags, Meta};
+
+use crate::client::Client;
+use crate::server::Server;
+
+/// The code of a command that needs more than the data.
+pub(crate) type AdminHandler = fn(&mut Server, &mut Client, Args<'_>) -> Result<(), CommandError>;
+
+/// A command's code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Run {
+    Data(types::Handler),
+    Admin(AdminHandler),
+}
+
+/// A command in the table.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) meta: &'static Meta,
+    pub(crate) run: Run,
+    pub(crate) subcommands: Vec<Entry>,
+    /// `config|get` for a subcommand, else the name.
+    pub(crate) full_name: String,
+    /// Argument index of the first key, 0 for none: for looking ahead.
+    pub(crate) first_key: usize,
+    /// Number in [`Table::entries`] order, for statistics.
+    pub(crate) number: usize,
+}
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct Table {
+    entries: Vec<Entry>,
+    /// Open addressing over a power of two: indexes into `entries`, plus one.
+    slots: Vec<u16>,
+    /// Entries and subcommands in all.
+    pub(crate) count: usize,
+}
+
+/// Declarations do not change: one table serves every server of the process.
+pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(Table::build);
+
+impl Table {
+    fn build() -> Self {
+        let mut count = 0;
+        let mut entries: Vec<Entry> =
+            types::commands().map(|command| entry(command, Run::Data, None, &mut count)).collect();
+        entries.extend(crate::admin::commands().map(|command| entry(command, Run::Admin, None, &mut count)));
+        let mut slots = vec![0u16; (entries.len() * 4).next_power_of_two()];
+        for (index, entry) in entries.iter().enumerate() {
+            let mut at = hash(entry.meta.name.as_bytes()) as usize & (slots.len() - 1);
+            while slots[at] != 0 {
+                at = (at + 1) & (slots.len() - 1);
+            }
+            slots[at] = index as u16 + 1;
+        }
+        Self { entries, slots, count }
+    }
+
+    /// The command called `name`, in any case.
+    pub(crate) fn find(&'static self, name: &[u8]) -> Option<&'static Entry> {
+        let mut at = hash(name) as usize & (self.slots.len() - 1);
+        loop {
+            let index = self.slots[at].checked_sub(1)?;
+            let entry = &self.entries[index as usize];
+            if entry.meta.name.as_bytes().eq_ignore_ascii_case(name) {
+                return Some(entry);
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// Every command, in order of declaration.
+    pub(crate) fn entries(&'static self) -> &'static [Entry] {
+        &self.entries
+    }
+}
+
+impl Entry {
+    /// Whether the command has all of `flags`.
+    pub(crate) fn has(&self, flags: Flags) -> bool {
+        self.meta.flags.has(flags)
+    }
+
+    /// The subcommand called `name`, in any case.
+    pub(crate) fn subcommand(&'static self, name: &[u8]) -> Option<&'static Entry> {
+        self.subcommands.iter().find(|sub| sub.meta.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+}
+
+fn entry<H: Copy>(
+    command: &'static Command<H>,
+    run: fn(H) -> Run,
+    parent: Option<&str>,
+    count: &mut usize,
+) -> Entry {
+    let number = *count;
+    *count += 1;
+    let name = command.meta.name;
+    Entry {
+        meta: &command.meta,
+        run: run(command.run),
+        subcommands: command.subcommands.iter().map(|sub| entry(sub, run, Some(name), count)).collect(),
+        full_name: parent.map_or_else(|| name.to_string(), |parent| format!("{parent}|{name}")),
+        first_key: command.meta.first_key_index().unwrap_or(0),
+        number,
+    }
+}
+
+/// A hash of a name that does not depend on the case of its letters.
+fn hash(name: &[u8]) -> u32 {
+    name.iter().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte | 0x20)).wrapping_mul(0x0100_0193))
+        >> 7
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_found_by_its_name_alone() {
+        for entry in TABLE.entries() {
+            let upper = entry.meta.name.to_uppercase();
+            assert_eq!(TABLE.find(upper.as_bytes()).map(|found| found.number), Some(entry.number), "{upper}");
+        }
+        assert!(TABLE.find(b"nosuchcommand").is_none());
+        assert!(TABLE.find(b"").is_none());
+    }
+}

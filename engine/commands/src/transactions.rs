@@ -1,0 +1,167 @@
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+
+use std::collections::HashMap;
+
+use resp::Args;
+use types::CommandError;
+
+use crate::client::{Client, ClientId, State};
+use crate::server::Server;
+
+/// Who watches what: clients by database and key.
+pub(crate) type Watched = HashMap<(u32, Vec<u8>), Vec<ClientId>>;
+
+pub(crate) fn multi(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    if client.state.has(State::MULTI) {
+        return Err(CommandError::new("ERR MULTI calls can not be nested"));
+    }
+    client.state.add(State::MULTI);
+    client.writer().ok();
+    Ok(())
+}
+
+pub(crate) fn discard(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    if !client.state.has(State::MULTI) {
+        return Err(CommandError::new("ERR DISCARD without MULTI"));
+    }
+    server.discard(client);
+    client.writer().ok();
+    Ok(())
+}
+
+pub(crate) fn watch(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    if client.state.has(State::MULTI) {
+        return Err(CommandError::new("ERR WATCH inside MULTI is not allowed"));
+    }
+    for key in args.from(1).iter() {
+        let watched = (client.db, key.to_vec());
+        if !client.rare.watching.contains(&watched) {
+            server.watched.entry(watched.clone()).or_default().push(client.id);
+            client.rare.watching.push(watched);
+        }
+    }
+    server.effects.watching = true;
+    client.writer().ok();
+    Ok(())
+}
+
+pub(crate) fn unwatch(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    server.end_watch(client);
+    client.writer().ok();
+    Ok(())
+}
+
+pub(crate) fn exec(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    if !client.state.has(State::MULTI) {
+        return Err(CommandError::new("ERR EXEC without MULTI"));
+    }
+    if client.state.has(State::DIRTY_EXEC) {
+        server.discard(client);
+        return Err(CommandError::new("EXECABORT Transaction discarded because of previous errors."));
+    }
+    if client.state.has(State::DIRTY_CAS) || server.watches_an_expired_key(client) {
+        server.discard(client);
+        client.writer().null_array();
+        return Ok(());
+    }
+    let queued = std::mem::take(&mut client.rare.queued);
+    server.discard(client);
+    client.writer().array(queued.len());
+    client.state.add(State::IN_EXEC);
+    server.replicating.begin_transaction();
+    for command in &queued {
+        server.call(client, command.entry, command.args(), None);
+    }
+    server.end_transaction(client.db);
+    client.state.remove(State::IN_EXEC);
+    Ok(())
+}
+
+impl Server {
+    /// Leaves MULTI: nothing is queued or watched any more.
+    pub(crate) fn discard(&mut self, client: &mut Client) {
+        client.rare.queued = Vec::new();
+        client.state.remove(State::MULTI);
+        client.state.remove(State::DIRTY_EXEC);
+        client.state.remove(State::DIRTY_CAS);
+        self.end_watch(client);
+    }
+
+    pub(crate) fn end_watch(&mut self, client: &mut Client) {
+        self.unwatch(client);
+        client.rare.watching = Vec::new();
+        client.state.remove(State::DIRTY_CAS);
+    }
+
+    /// Takes a client off the lists of watchers.
+    pub(crate) fn unwatch(&mut self, client: &Client) {
+        for watched in &client.rare.watching {
+            if let Some(watchers) = self.watched.get_mut(watched) {
+                watchers.retain(|id| *id != client.id);
+                if watchers.is_empty() {
+                    self.watched.remove(watched);
+                }
+            }
+        }
+        self.effects.watching = !self.watched.is_empty();
+    }
+
+    fn watches_an_expired_key(&self, client: &Client) -> bool {
+        client.rare.watching.iter().any(|(db, key)| {
+            let db = &self.dbs[*db as usize];
+            let deadline = db.get(db.hash_of(key), key).and_then(|entry| entry.expires_at());
+            deadline.is_some_and(|at| at <= self.now.wall)
+        })
+    }
+
+    /// Spoils the transactions of those who watch keys that were touched.
+    pub(crate) fn settle_touched(&mut self, mut running: Option<&mut Client>) {
+        let whole_dbs = !self.effects.flushed.is_empty() || self.effects.swapped.is_some();
+        if self.effects.touched.is_empty() && !(whole_dbs && self.effects.watching) {
+            self.effects.swapped = None;
+            return;
+        }
+        let mut all = std::mem::take(&mut self.effects.touched);
+        if whole_dbs {
+            all.extend(self.watched_in_changed_dbs());
+        }
+        for touched in all {
+            for id in self.watched.get(&touched).into_iter().flatten() {
+                match &mut running {
+                    Some(client) if client.id == *id => client.state.add(State::DIRTY_CAS),
+                    _ => {
+                        if let Some(client) = self.clients.get_mut(*id) {
+                            client.state.add(State::DIRTY_CAS);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Watched keys that FLUSHDB, FLUSHALL or SWAPDB took away or put there.
+    fn watched_in_changed_dbs(&mut self) -> Vec<(u32, Vec<u8>)> {
+        let swapped = self.effects.swapped.take();
+        let held = |db: &keyspace::Db, key: &[u8]| db.get(db.hash_of(key), key).is_some();
+        let gone = |(db, key): &(u32, Vec<u8>)| {
+            let flushed =
+                self.effects.flushed.iter().any(|flushed| flushed.db == *db && held(&flushed.contents, key));
+            let exchanged = swapped.is_some_and(|(a, b)| {
+                (*db == a || *db == b)
+                    && (held(&self.dbs[a as usize], key) || held(&self.dbs[b as usize], key))
+            });
+            flushed || exchanged
+        };
+        self.watched.keys().filter(|watched| gone(watched)).cloned().collect()
+    }
+
+    /// Spoils the transactions of everyone who watches a key of these databases (FLUSHALL, a full sync).
+    pub(crate) fn touch_all_watched(&mut self) {
+        let ids: Vec<ClientId> = self.watched.values().flatten().copied().collect();
+        for id in ids {
+            if let Some(client) = self.clients.get_mut(id) {
+                client.state.add(State::DIRTY_CAS);
+            }
+        }
+    }
+}
