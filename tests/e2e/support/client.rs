@@ -1,0 +1,69 @@
+//! A blocking client: sends commands, reads replies, waits no longer than ten seconds for one.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use resp::Value;
+use resp::encode::command;
+
+/// How long a reply may take.
+const REPLY_LIMIT: Duration = Duration::from_secs(10);
+
+/// A connection to a server on this machine.
+pub struct Client {
+    stream: TcpStream,
+    input: Vec<u8>,
+    consumed: usize,
+}
+
+impl Client {
+    /// Connects to a port of 127.0.0.1.
+    pub fn connect(port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(REPLY_LIMIT))?;
+        stream.set_write_timeout(Some(REPLY_LIMIT))?;
+        Ok(Client { stream, input: Vec::new(), consumed: 0 })
+    }
+
+    /// Sends one command and gives its reply.
+    pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> io::Result<Value> {
+        self.send(std::iter::once(args))?;
+        self.reply()
+    }
+
+    /// Sends the words of a line without quotes and gives the reply.
+    pub fn line(&mut self, line: &str) -> io::Result<Value> {
+        self.call(&line.split(' ').collect::<Vec<_>>())
+    }
+
+    /// Sends several commands at once, without waiting for any reply.
+    pub fn send<'a, A: AsRef<[u8]> + 'a>(
+        &mut self,
+        commands: impl Iterator<Item = &'a [A]>,
+    ) -> io::Result<()> {
+        let mut output = Vec::new();
+        commands.for_each(|args| command(&mut output, args));
+        self.stream.write_all(&output)
+    }
+
+    /// The next reply or message.
+    pub fn reply(&mut self) -> io::Result<Value> {
+        loop {
+            let parsed = Value::parse(&self.input[self.consumed..])
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            if let Some((value, length)) = parsed {
+                self.consumed += length;
+                return Ok(value);
+            }
+            self.input.drain(..self.consumed);
+            self.consumed = 0;
+            let mut chunk = [0; 64 * 1024];
+            match self.stream.read(&mut chunk)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                length => self.input.extend_from_slice(&chunk[..length]),
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What the tests share: server processes and a client for them.
+
+pub mod client;
+pub mod server;
