@@ -18,4 +18,6 @@ pub mod run_dir;
 pub mod script_shim;
 pub mod stage;
 pub mod watch;
+pub mod workload;
 pub mod world;
+pub mod world_real;

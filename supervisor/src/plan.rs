@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// The version of the plan's form in JSON.
+pub const PLAN_VERSION: u32 = 1;
+
 /// Index of a node in [`Plan::nodes`]; stable within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeId(pub u32);
@@ -34,7 +37,7 @@ pub struct Position {
 /// Everything a script declares.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Version of this structure in JSON.
+    /// [`PLAN_VERSION`].
     pub version: u32,
     /// The topology's name: the script's file stem unless `topology(#{ name })` says otherwise.
     pub name: String,

@@ -1,0 +1,148 @@
+//! The script engine: Rhai with our words, our comparisons, explicit limits, and nothing that blocks, reads
+//! a clock or ends a run behind our back.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use rhai::packages::Package as _;
+use rhai::packages::{
+    BasicArrayPackage, BasicBlobPackage, BasicMapPackage, BasicMathPackage, CorePackage, LogicPackage,
+    MoreStringPackage,
+};
+use rhai::{
+    AST, Dynamic, Engine, EvalAltResult, Module, ModuleResolver, OptimizationLevel, Position, Scope, Shared,
+};
+
+use super::failure::{Failure, Spot};
+use super::session::Session;
+use super::{call, compare, values};
+use crate::history::What;
+
+/// Depth of calls; debug builds of Rhai would allow 8.
+const MAX_CALL_LEVELS: usize = 64;
+/// Depth of expressions, at top level and in functions.
+const MAX_EXPRESSION_DEPTH: usize = 64;
+/// Imported files.
+const MAX_MODULES: usize = 100;
+/// Elements of an array or a map, so that a mistaken loop ends with an error and not with swapping.
+const MAX_COLLECTION: usize = 1_000_000;
+/// Characters of a string.
+const MAX_STRING: usize = 64 << 20;
+
+/// An engine for one session.
+pub(crate) fn build(session: &Rc<Session>) -> Engine {
+    let mut engine = bare();
+    call::register(&mut engine, session);
+    let weak = Rc::downgrade(session);
+    engine.on_progress(move |steps| {
+        weak.upgrade().and_then(|session| session.progress(steps)).map(Dynamic::from)
+    });
+    let weak = Rc::downgrade(session);
+    engine.on_print(move |text| {
+        if let Some(session) = weak.upgrade() {
+            print(&session, text);
+        }
+    });
+    let weak = Rc::downgrade(session);
+    engine.on_debug(move |text, _, _| {
+        if let Some(session) = weak.upgrade() {
+            print(&session, text);
+        }
+    });
+    engine.set_module_resolver(Importer { session: Rc::downgrade(session) });
+    engine
+}
+
+/// An engine with everything but the words.
+pub(crate) fn bare() -> Engine {
+    let mut engine = Engine::new_raw();
+    // Without the package that has `timestamp`.
+    CorePackage::new().register_into_engine(&mut engine);
+    LogicPackage::new().register_into_engine(&mut engine);
+    BasicMathPackage::new().register_into_engine(&mut engine);
+    BasicArrayPackage::new().register_into_engine(&mut engine);
+    BasicBlobPackage::new().register_into_engine(&mut engine);
+    BasicMapPackage::new().register_into_engine(&mut engine);
+    MoreStringPackage::new().register_into_engine(&mut engine);
+    engine
+        .set_optimization_level(OptimizationLevel::None)
+        .set_max_call_levels(MAX_CALL_LEVELS)
+        .set_max_expr_depths(MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_DEPTH)
+        .set_max_modules(MAX_MODULES)
+        .set_max_array_size(MAX_COLLECTION)
+        .set_max_map_size(MAX_COLLECTION)
+        .set_max_string_size(MAX_STRING)
+        .set_fail_on_invalid_map_property(true)
+        .disable_symbol("eval");
+    values::register(&mut engine);
+    compare::register(&mut engine);
+    engine.register_fn("exit", || Err::<(), _>(no_exit()));
+    engine.register_fn("exit", |_: Dynamic| Err::<(), _>(no_exit()));
+    engine
+}
+
+/// A script cannot end a run early and call that a success.
+fn no_exit() -> Box<EvalAltResult> {
+    Failure::new(Spot::Call, "there is no `exit`: it would end the run without judging it")
+        .note("`return` leaves a body early, and `require(false, why)` fails the experiment".to_owned())
+        .raise(Position::NONE)
+}
+
+/// A printed line belongs to the experiment that runs, or to the declarations.
+fn print(session: &Session, text: &str) {
+    match &session.running {
+        Some(running) if running.inside.get() => {
+            running.world.borrow_mut().note(What::Print { text: text.to_owned() });
+        }
+        // The declarations were printed when the plan was made.
+        Some(_) => {}
+        None => session.state.borrow_mut().printed.push(text.to_owned()),
+    }
+}
+
+/// Compiles a text; unknown variables are [`super::check`]'s to find, which sees all of them and not only
+/// the first.
+pub(crate) fn compile(engine: &Engine, name: &str, text: &str) -> Result<AST, rhai::ParseError> {
+    let mut ast = engine.compile(text)?;
+    ast.set_source(name);
+    Ok(ast)
+}
+
+/// Resolves `import` by the script's own paths, and keeps what was read.
+struct Importer {
+    session: std::rc::Weak<Session>,
+}
+
+impl ModuleResolver for Importer {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        _source: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        let raise = |message: String| Failure::new(Spot::Call, message).raise(position);
+        let session = self.session.upgrade().ok_or_else(|| raise("the evaluation is over".to_owned()))?;
+        let (resolved, text) = session.script.import(path).map_err(raise)?;
+        let name = resolved.display().to_string();
+        let shown = shown_path(&resolved);
+        let ast = compile(engine, &name, &text).map_err(|error| {
+            let at = error.position();
+            let inner = EvalAltResult::ErrorParsing(*error.0, at);
+            // The text must be known for its line to be shown; it has no tree.
+            session.add_source(&name, shown.clone(), text.clone(), AST::empty());
+            Box::new(EvalAltResult::ErrorInModule(name.clone(), Box::new(inner), position))
+        })?;
+        let source = session.add_source(&name, shown, text, ast.clone());
+        session.check_source(&source);
+        Module::eval_ast_as_new(Scope::new(), &ast, engine)
+            .map(Shared::new)
+            .map_err(|error| Box::new(EvalAltResult::ErrorInModule(name, error, position)))
+    }
+}
+
+/// A path relative to the working directory where that is shorter.
+fn shown_path(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,218 @@
+//! The topology language: Rhai scripts that declare a topology and experiment on it.
+//!
+//! [`evaluate`] turns a script into a [`Plan`] and starts nothing; [`crate::experiment`] evaluates it anew
+//! for each repeat and calls one body in place. The words are declared beside their code (`declare`, `act`,
+//! `observe`, `wait`, `judge`, `load`, `random`, `topology`), in the form that [`words`] sets; `check` walks
+//! the syntax tree; `explain` and `diagnostic` turn what went wrong into text.
+//!
+//! Nothing here starts a process, opens a socket or reads a clock: experiments act through
+//! [`crate::world::World`], and ports come from a [`PortAllocator`].
+
+mod act;
+mod call;
+mod check;
+mod compare;
+mod declare;
+pub mod diagnostic;
+mod directives;
+mod engine;
+mod explain;
+pub(crate) mod failure;
+mod judge;
+mod load;
+mod locate;
+mod observe;
+mod options;
+mod quantity;
+mod random;
+pub mod script;
+pub(crate) mod session;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod topology;
+mod values;
+mod wait;
+mod words;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rhai::{EvalAltResult, Scope};
+
+pub use diagnostic::{Diagnostic, Severity, render_all};
+pub use script::{OpenError, Script};
+
+use crate::plan::{EngineChoice, NodeKind, Plan};
+use crate::ports::{CountedPorts, PortAllocator};
+use failure::{Failure, Halt, Spot, halt_in};
+use session::{Running, Session};
+
+/// What an evaluation depends on beside the script and the ports.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inputs {
+    /// Values that `-p name=value` gives to parameters.
+    pub params: BTreeMap<String, String>,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Server program for nodes that do not name one themselves (`run --engine`).
+    pub engine: Option<EngineChoice>,
+}
+
+/// What came of an evaluation without errors.
+#[derive(Clone, Debug, Default)]
+pub struct Evaluation {
+    /// What the script declares.
+    pub plan: Plan,
+    /// What is probably not meant.
+    pub warnings: Vec<Diagnostic>,
+    /// Lines that the top level printed.
+    pub printed: Vec<String>,
+}
+
+/// Evaluates a script. The ports given out are the allocator's; those that the script names are claimed
+/// first, wherever they stand in the script.
+///
+/// # Errors
+/// Every mistake that was found, warnings among them.
+pub fn evaluate(
+    script: &Rc<Script>,
+    inputs: &Inputs,
+    mut ports: Box<dyn PortAllocator>,
+) -> Result<Evaluation, Vec<Diagnostic>> {
+    let first = declare_all(script, inputs, Box::new(CountedPorts::default()))?;
+    let explicit = std::mem::take(&mut first.state.borrow_mut().explicit_ports);
+    if first.state.borrow().automatic_ports == 0 {
+        return Ok(evaluation(&first));
+    }
+    for (ip, port) in explicit {
+        ports.claim(ip, port);
+    }
+    let second = declare_all(script, inputs, ports)?;
+    Ok(evaluation(&second))
+}
+
+fn evaluation(session: &Session) -> Evaluation {
+    let mut state = session.state.borrow_mut();
+    Evaluation {
+        plan: std::mem::take(&mut state.plan),
+        warnings: std::mem::take(&mut state.mistakes),
+        printed: std::mem::take(&mut state.printed),
+    }
+}
+
+/// One evaluation that only declares; all mistakes if there is an error among them.
+fn declare_all(
+    script: &Rc<Script>,
+    inputs: &Inputs,
+    ports: Box<dyn PortAllocator>,
+) -> Result<Rc<Session>, Vec<Diagnostic>> {
+    let session = Rc::new(Session::new(script.clone(), inputs.clone(), ports, None));
+    match run_script(&session) {
+        Ok(()) => whole_plan_mistakes(&session),
+        Err(error) => {
+            let diagnostic = match halt_in(&error) {
+                Some(halt) => explain_halt(&session, &error, &halt),
+                None => session.explain(&error),
+            };
+            session.add_mistake(diagnostic);
+        }
+    }
+    let mistakes = session.state.borrow().mistakes.clone();
+    if mistakes.iter().any(|mistake| mistake.severity == Severity::Error) {
+        return Err(mistakes);
+    }
+    Ok(session)
+}
+
+/// Compiles and runs a session's script from top to end.
+pub(crate) fn run_script(session: &Rc<Session>) -> Result<(), Box<EvalAltResult>> {
+    let engine = engine::build(session);
+    let script = &session.script;
+    let ast = engine::compile(&engine, script.name(), script.source()).map_err(|error| {
+        let text = script.source().to_owned();
+        session.add_source(script.name(), script.name().to_owned(), text, rhai::AST::empty());
+        Box::new(EvalAltResult::ErrorParsing(*error.0, error.1))
+    })?;
+    let source =
+        session.add_source(script.name(), script.name().to_owned(), script.source().to_owned(), ast.clone());
+    session.check_source(&source);
+    engine.run_ast_with_scope(&mut Scope::new(), &ast)
+}
+
+/// What is wrong with the plan as a whole, once everything is declared.
+fn whole_plan_mistakes(session: &Session) {
+    let (given, declared) = (&session.inputs.params, session.state.borrow().plan.params.clone());
+    for (message, hint) in topology::undeclared_params(given, &declared) {
+        session.add_mistake(Diagnostic::about(session.script.name(), message).note(hint));
+    }
+    let plan = session.state.borrow().plan.clone();
+    for (index, node) in plan.nodes.iter().enumerate() {
+        let watched = |monitor: &crate::plan::Monitor| {
+            monitor.sentinels.iter().any(|sentinel| sentinel.0 as usize == index)
+        };
+        if node.kind == NodeKind::Sentinel && !plan.monitors.iter().any(watched) {
+            let message = format!("the sentinel `{}` monitors nothing", node.name);
+            let hint = "say what it watches: `monitor(sentinels, name, master)`";
+            session.add_mistake(at_node(session, node, message).note(hint.to_owned()));
+        }
+        for (directive, value) in &node.config {
+            if value.split([' ', '\n']).any(|word| word == "localhost") {
+                let message =
+                    format!("`{directive}` of `{}` says localhost; the nodes are at {}", node.name, node.ip);
+                let hint = "sentinels and replicas tell nodes apart by address: say the address";
+                session.add_mistake(at_node(session, node, message).note(hint.to_owned()));
+            }
+        }
+    }
+}
+
+fn at_node(session: &Session, node: &crate::plan::Node, message: String) -> Diagnostic {
+    let place = &node.position;
+    let position = rhai::Position::new(place.line as u16, place.column as u16);
+    let sources = session.sources();
+    let text = sources.iter().find(|source| source.file == place.file).map_or("", |s| s.text.as_str());
+    Diagnostic::at(Severity::Warning, &place.file, text, position, message)
+}
+
+/// A halt while only declaring: the top level does not end.
+fn explain_halt(session: &Session, error: &EvalAltResult, halt: &Halt) -> Diagnostic {
+    let message = match halt {
+        Halt::Endless => "the top level does not come to an end".to_owned(),
+        other => format!("the script was ended: {other:?}"),
+    };
+    let failure = Failure::new(Spot::Call, message);
+    session.explain(&failure.raise(session.place_of(error).1))
+}
+
+/// One evaluation that runs the body of one experiment.
+pub(crate) fn run_repeat(
+    script: &Rc<Script>,
+    inputs: &Inputs,
+    ports: Box<dyn PortAllocator>,
+    running: Running,
+) -> (Rc<Session>, Result<(), Box<EvalAltResult>>) {
+    let session = Rc::new(Session::new(script.clone(), inputs.clone(), ports, Some(running)));
+    let outcome = run_script(&session);
+    (session, outcome)
+}
+
+/// What a plan that is still growing declares otherwise than the whole one, if anything.
+pub(crate) fn difference_so_far(whole: &Plan, grown: &Plan) -> Option<String> {
+    fn first_difference<'a, T: PartialEq>(whole: &'a [T], grown: &'a [T]) -> Option<&'a T> {
+        let other = |index: usize| whole.get(index);
+        grown.iter().enumerate().find(|(index, item)| other(*index) != Some(*item)).map(|(_, item)| item)
+    }
+    let what = if (&whole.name, whole.network, whole.seed) != (&grown.name, grown.network, grown.seed) {
+        "the topology's settings".to_owned()
+    } else if let Some(node) = first_difference(&whole.nodes, &grown.nodes) {
+        format!("node `{}`", node.name)
+    } else if let Some(monitor) = first_difference(&whole.monitors, &grown.monitors) {
+        format!("monitor `{}`", monitor.name)
+    } else if let Some(experiment) = first_difference(&whole.experiments, &grown.experiments) {
+        format!("experiment \"{}\"", experiment.name)
+    } else {
+        return None;
+    };
+    Some(format!("evaluated again, the script declares something else: {what}"))
+}

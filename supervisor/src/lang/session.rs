@@ -1,0 +1,267 @@
+//! What one evaluation of a script knows: the plan as declared so far, mistakes, and, when an experiment
+//! runs, the world it acts on.
+//!
+//! An evaluation either declares (nothing is started, mistakes are gathered) or runs one repeat of one
+//! experiment (the same declarations again, that one body called in place).
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rhai::{AST, EvalAltResult, Map, NativeCallContext, Position};
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::failure::{Failure, Halt, Outcome, Spot, failure_in};
+use super::random::Random;
+use super::script::Script;
+use super::values::NodeHandle;
+use super::{Inputs, locate};
+use crate::history::{During, Moment};
+use crate::plan::{NodeId, Plan, Position as Place};
+use crate::ports::PortAllocator;
+use crate::world::World;
+
+/// One evaluation.
+pub(crate) struct Session {
+    pub(crate) script: Rc<Script>,
+    pub(crate) inputs: Inputs,
+    pub(crate) state: RefCell<State>,
+    pub(crate) running: Option<Running>,
+    /// Every source text that takes part, by the name Rhai knows it by.
+    sources: RefCell<BTreeMap<String, Rc<Source>>>,
+}
+
+/// What the script has declared so far.
+pub(crate) struct State {
+    pub(crate) plan: Plan,
+    /// Handles of the plan's nodes.
+    pub(crate) nodes: Vec<NodeHandle>,
+    /// What `defaults` gave.
+    pub(crate) defaults: Map,
+    pub(crate) topology_declared: bool,
+    pub(crate) ports: Box<dyn PortAllocator>,
+    pub(crate) explicit_ports: Vec<(std::net::IpAddr, u16)>,
+    pub(crate) automatic_ports: usize,
+    pub(crate) random: Random,
+    pub(crate) printed: Vec<String>,
+    pub(crate) mistakes: Vec<Diagnostic>,
+}
+
+/// The experiment that this evaluation is to run.
+pub(crate) struct Running {
+    pub(crate) world: Rc<RefCell<dyn World>>,
+    pub(crate) target: During,
+    /// The plan that the evaluation must reproduce.
+    pub(crate) expected: Rc<Plan>,
+    /// Whether the body runs now.
+    pub(crate) inside: Cell<bool>,
+    /// When the experiment last acted on a node: `wait_event` looks no further back.
+    pub(crate) last_action: Cell<Moment>,
+    /// Whether some check or limit did not hold.
+    pub(crate) failed: Cell<bool>,
+}
+
+/// A source text and what Rhai made of it.
+pub(crate) struct Source {
+    /// As shown to people.
+    pub(crate) file: String,
+    pub(crate) text: String,
+    pub(crate) ast: AST,
+}
+
+impl Session {
+    pub(crate) fn new(
+        script: Rc<Script>,
+        inputs: Inputs,
+        ports: Box<dyn PortAllocator>,
+        running: Option<Running>,
+    ) -> Self {
+        let plan = Plan {
+            version: crate::plan::PLAN_VERSION,
+            name: script.stem(),
+            seed: inputs.seed,
+            ..Plan::default()
+        };
+        let state = State {
+            plan,
+            nodes: Vec::new(),
+            defaults: Map::new(),
+            topology_declared: false,
+            ports,
+            explicit_ports: Vec::new(),
+            automatic_ports: 0,
+            random: Random::new(inputs.seed),
+            printed: Vec::new(),
+            mistakes: Vec::new(),
+        };
+        Self { script, inputs, state: RefCell::new(state), running, sources: RefCell::default() }
+    }
+
+    /// Makes a source text known under Rhai's name for it.
+    pub(crate) fn add_source(&self, name: &str, file: String, text: String, ast: AST) -> Rc<Source> {
+        let source = Rc::new(Source { file, text, ast });
+        self.sources.borrow_mut().insert(name.to_owned(), source.clone());
+        source
+    }
+
+    /// A source by Rhai's name for it; the script itself when there is none.
+    pub(crate) fn source(&self, name: Option<&str>) -> Option<Rc<Source>> {
+        let sources = self.sources.borrow();
+        name.and_then(|name| sources.get(name)).or_else(|| sources.get(self.script.name())).cloned()
+    }
+
+    /// Every source.
+    pub(crate) fn sources(&self) -> Vec<Rc<Source>> {
+        self.sources.borrow().values().cloned().collect()
+    }
+
+    /// Whether an experiment's body runs now.
+    pub(crate) fn inside_experiment(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.inside.get())
+    }
+
+    /// The running experiment; an error that says what is wrong when the word stands at top level.
+    pub(crate) fn running(&self, word: &str) -> Outcome<&Running> {
+        self.running.as_ref().filter(|running| running.inside.get()).ok_or_else(|| {
+            Failure::new(
+                Spot::Call,
+                format!("`{word}` touches live nodes, and is allowed only inside `experiment`"),
+            )
+            .note("top level declares; nothing runs yet while it is evaluated".to_owned())
+            .into()
+        })
+    }
+
+    /// As [`Session::running`], for the check alone.
+    pub(crate) fn require_experiment(&self, word: &str) -> Outcome<()> {
+        self.running(word).map(|_| ())
+    }
+
+    /// Notes a mistake and goes on, or fails when an experiment runs.
+    pub(crate) fn mistake(&self, context: &NativeCallContext<'_>, failure: Failure) -> Outcome<()> {
+        if self.running.is_some() {
+            return Err(failure.into());
+        }
+        self.remark(context, Severity::Error, failure);
+        Ok(())
+    }
+
+    /// Notes a warning.
+    pub(crate) fn warn(&self, context: &NativeCallContext<'_>, failure: Failure) {
+        if self.running.is_none() {
+            self.remark(context, Severity::Warning, failure);
+        }
+    }
+
+    /// Notes what can be said about a source without running it.
+    pub(crate) fn check_source(&self, source: &Source) {
+        if self.running.is_some() {
+            return;
+        }
+        for diagnostic in super::check::findings(self, source) {
+            self.add_mistake(diagnostic);
+        }
+    }
+
+    /// Notes a diagnostic unless the same was noted before.
+    pub(crate) fn add_mistake(&self, diagnostic: Diagnostic) {
+        let same = |known: &Diagnostic| {
+            (known.line, known.column, &known.file) == (diagnostic.line, diagnostic.column, &diagnostic.file)
+                && known.message == diagnostic.message
+        };
+        let mistakes = &mut self.state.borrow_mut().mistakes;
+        if !mistakes.iter().any(same) {
+            mistakes.push(diagnostic);
+        }
+    }
+
+    fn remark(&self, context: &NativeCallContext<'_>, severity: Severity, failure: Failure) {
+        let source = self.source(context.call_source());
+        let diagnostic = self.diagnose(source.as_deref(), context.call_position(), severity, failure);
+        self.add_mistake(diagnostic);
+    }
+
+    /// A failure of a call as a diagnostic at the part of the call that is wrong.
+    fn diagnose(
+        &self,
+        source: Option<&Source>,
+        position: Position,
+        severity: Severity,
+        failure: Failure,
+    ) -> Diagnostic {
+        let Some(source) = source else {
+            return Diagnostic::about(self.script.name(), failure.message);
+        };
+        let place = locate::spot(&source.ast, position, &failure.spot);
+        let mut diagnostic = Diagnostic::at(severity, &source.file, &source.text, place, failure.message);
+        diagnostic.notes = failure.notes;
+        diagnostic
+    }
+
+    /// An error of the script engine as a diagnostic. Halts have words of their own and are not seen here.
+    pub(crate) fn explain(&self, error: &EvalAltResult) -> Diagnostic {
+        let (source, position) = self.place_of(error);
+        let failure = failure_in(error).unwrap_or_else(|| super::explain::failure(self, error));
+        self.diagnose(source.as_deref(), position, Severity::Error, failure)
+    }
+
+    /// The innermost place that an error names.
+    pub(crate) fn place_of(&self, error: &EvalAltResult) -> (Option<Rc<Source>>, Position) {
+        let (mut error, mut source, mut position) = (error, self.source(None), error.position());
+        loop {
+            let inner = match error {
+                EvalAltResult::ErrorInFunctionCall(_, name, inner, _) => {
+                    source = self.source(Some(name.as_str()).filter(|name| !name.is_empty())).or(source);
+                    inner
+                }
+                EvalAltResult::ErrorInModule(path, inner, _) => {
+                    source = self.source(Some(path)).or(source);
+                    inner
+                }
+                _ => return (source, position),
+            };
+            error = inner;
+            if !error.position().is_none() {
+                position = error.position();
+            }
+        }
+    }
+
+    /// A call's place as the plan holds it.
+    pub(crate) fn place(&self, context: &NativeCallContext<'_>) -> Place {
+        let position = context.call_position();
+        let file = self
+            .source(context.call_source())
+            .map_or_else(|| self.script.name().to_owned(), |source| source.file.clone());
+        Place { file, line: position.line().unwrap_or(0), column: position.position().unwrap_or(0) }
+    }
+
+    /// The text of the line that a call stands on, without its indentation.
+    pub(crate) fn line_text(&self, context: &NativeCallContext<'_>) -> String {
+        let line = context.call_position().line().unwrap_or(0);
+        self.source(context.call_source())
+            .and_then(|source| source.text.lines().nth(line.checked_sub(1)?).map(str::to_owned))
+            .unwrap_or_default()
+            .trim()
+            .trim_end_matches(';')
+            .to_owned()
+    }
+
+    /// The handle of a node.
+    pub(crate) fn handle(&self, id: NodeId) -> Option<NodeHandle> {
+        self.state.borrow().nodes.get(id.0 as usize).cloned()
+    }
+
+    /// Called between the script's steps: ends a script that does not end by itself.
+    pub(crate) fn progress(&self, steps: u64) -> Option<Halt> {
+        /// A top level that declares a thousand nodes takes some ten thousand steps.
+        const MAX_TOP_LEVEL_STEPS: u64 = 20_000_000;
+        match &self.running {
+            Some(running) if running.inside.get() => {
+                let world = running.world.try_borrow().ok()?;
+                world.deadline().filter(|at| world.now() >= *at).map(|at| Halt::Deadline { at })
+            }
+            _ => (steps > MAX_TOP_LEVEL_STEPS).then_some(Halt::Endless),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Ports for nodes that name none.
+//!
+//! The allocator is passed into evaluation, so that a plan is a function of the script, its inputs and the
+//! allocator. The real one skips ports that something on this machine listens on; the recorded one repeats
+//! a plan, so that a restart or another repeat never moves a node.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, TcpListener};
+
+use crate::plan::Plan;
+
+/// Gives ports to nodes.
+pub trait PortAllocator {
+    /// A port for the node of this name at this address: the first free one from `first` upward. None when
+    /// there is none.
+    fn allocate(&mut self, node: &str, ip: IpAddr, first: u16) -> Option<u16>;
+
+    /// Takes a port that the script names out of the choice.
+    fn claim(&mut self, ip: IpAddr, port: u16);
+}
+
+/// Free ports of this machine.
+#[derive(Debug, Default)]
+pub struct SystemPorts {
+    taken: HashSet<(IpAddr, u16)>,
+}
+
+impl PortAllocator for SystemPorts {
+    fn allocate(&mut self, _node: &str, ip: IpAddr, first: u16) -> Option<u16> {
+        let port = (first..=u16::MAX).find(|&port| !self.taken.contains(&(ip, port)) && is_free(ip, port))?;
+        self.taken.insert((ip, port));
+        Some(port)
+    }
+
+    fn claim(&mut self, ip: IpAddr, port: u16) {
+        self.taken.insert((ip, port));
+    }
+}
+
+/// Whether nothing listens on the port, as far as this process may know.
+pub fn is_free(ip: IpAddr, port: u16) -> bool {
+    TcpListener::bind((ip, port)).is_ok()
+}
+
+/// Ports counted up without a look at the machine: for plans that are only shown or compared.
+#[derive(Debug, Default)]
+pub struct CountedPorts {
+    taken: HashSet<(IpAddr, u16)>,
+}
+
+impl PortAllocator for CountedPorts {
+    fn allocate(&mut self, _node: &str, ip: IpAddr, first: u16) -> Option<u16> {
+        let port = (first..=u16::MAX).find(|&port| !self.taken.contains(&(ip, port)))?;
+        self.taken.insert((ip, port));
+        Some(port)
+    }
+
+    fn claim(&mut self, ip: IpAddr, port: u16) {
+        self.taken.insert((ip, port));
+    }
+}
+
+/// The ports of a plan, node by node.
+#[derive(Debug, Default)]
+pub struct RecordedPorts {
+    ports: HashMap<String, u16>,
+}
+
+impl RecordedPorts {
+    /// The ports of this plan.
+    pub fn of(plan: &Plan) -> Self {
+        Self { ports: plan.nodes.iter().map(|node| (node.name.clone(), node.port)).collect() }
+    }
+}
+
+impl PortAllocator for RecordedPorts {
+    fn allocate(&mut self, node: &str, _ip: IpAddr, _first: u16) -> Option<u16> {
+        self.ports.get(node).copied()
+    }
+
+    fn claim(&mut self, _ip: IpAddr, _port: u16) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn a_port_in_use_is_skipped() {
+        let listener = TcpListener::bind((LOOPBACK, 0)).expect("a free port");
+        let used = listener.local_addr().expect("bound").port();
+        let mut ports = SystemPorts::default();
+        assert_ne!(ports.allocate("a", LOOPBACK, used), Some(used));
+    }
+
+    #[test]
+    fn no_port_is_given_twice_or_when_claimed() {
+        let mut ports = CountedPorts::default();
+        ports.claim(LOOPBACK, 6380);
+        let given: Vec<_> = ["a", "b", "c"].map(|name| ports.allocate(name, LOOPBACK, 6379)).into();
+        assert_eq!(given, [Some(6379), Some(6381), Some(6382)]);
+        assert_eq!(ports.allocate("d", LOOPBACK, u16::MAX), Some(u16::MAX));
+        assert_eq!(ports.allocate("e", LOOPBACK, u16::MAX), None);
+    }
+}
