@@ -24,6 +24,7 @@ const MAX_EXPANSION: usize = MAX_MATCH / 3;
 /// The whole table has `1 << TABLE_BITS` slots; short inputs use only part of it, which stays in
 /// the processor's first cache.
 const TABLE_BITS: u32 = 14;
+const TABLE_SLOTS: usize = 1 << TABLE_BITS;
 const SHORT_TABLE_BITS: u32 = 10;
 const SHORT_INPUT: usize = 2048;
 
@@ -44,7 +45,7 @@ impl std::error::Error for Corrupt {}
 pub struct Compressor {
     /// Where a hash of three bytes was last seen, as `base + position` of that time. What is
     /// below the present `base` belongs to an earlier input and counts as empty.
-    table: Vec<u32>,
+    table: Box<[u32; TABLE_SLOTS]>,
     base: u32,
     /// The `base` of the next input.
     next_base: u32,
@@ -57,10 +58,10 @@ impl Default for Compressor {
 }
 
 impl Compressor {
-    /// A compressor with an empty table (64 KB, allocated on first use).
+    /// A compressor with an empty table (64 KB).
     #[must_use]
     pub fn new() -> Self {
-        Compressor { table: Vec::new(), base: 1, next_base: 1 }
+        Compressor { table: Box::new([0; TABLE_SLOTS]), base: 1, next_base: 1 }
     }
 
     /// Appends the compressed form of `input` to `output` and gives its length, or leaves
@@ -71,13 +72,14 @@ impl Compressor {
         let start = output.len();
         let mut literals_from = 0;
         let mut at = 0;
-        while at + MIN_MATCH <= input.len() {
-            let earlier = self.replace(input, at, bits);
+        while let Some(three) = three_at(input, at) {
+            let earlier = self.replace(three, at, bits);
             let length = earlier.map_or(0, |earlier| match_length(input, earlier, at));
             if length < MIN_MATCH {
                 at += 1;
-                // Every pending literal costs a byte: past the limit there is no way back.
-                if output.len() - start + (at - literals_from) > limit {
+                // Every pending literal costs a byte, their run another, and the rest two at the
+                // very least: past the limit there is no way back.
+                if output.len() - start + (at - literals_from) + 3 > limit {
                     output.truncate(start);
                     return None;
                 }
@@ -89,8 +91,8 @@ impl Compressor {
             literals_from = at;
             // The end of a match is worth remembering; every position inside it hardly is.
             for inside in [at - 2, at - 1] {
-                if inside + MIN_MATCH <= input.len() {
-                    self.replace(input, inside, bits);
+                if let Some(three) = three_at(input, inside) {
+                    self.replace(three, inside, bits);
                 }
             }
         }
@@ -105,9 +107,6 @@ impl Compressor {
 
     /// Prepares the table for an input of `length` bytes; `None` when positions do not fit.
     fn forget_earlier_inputs(&mut self, length: u32) -> Option<()> {
-        if self.table.is_empty() {
-            self.table = vec![0; 1 << TABLE_BITS];
-        }
         if self.next_base.checked_add(length).is_none() {
             self.table.fill(0);
             self.next_base = 1;
@@ -117,18 +116,23 @@ impl Compressor {
         Some(())
     }
 
-    /// Notes that the three bytes at `at` were seen there; gives where they may have been before.
-    fn replace(&mut self, input: &[u8], at: usize, bits: u32) -> Option<usize> {
-        let three = u32::from(input[at]) << 16 | u32::from(input[at + 1]) << 8 | u32::from(input[at + 2]);
-        let slot = (three.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize;
-        let seen = std::mem::replace(&mut self.table[slot], self.base + at as u32);
+    /// Notes that `three` bytes were seen at `at`; gives where they may have been before.
+    fn replace(&mut self, three: [u8; MIN_MATCH], at: usize, bits: u32) -> Option<usize> {
+        let [a, b, c] = three.map(u32::from);
+        let hash = (a << 16 | b << 8 | c).wrapping_mul(0x9e37_79b1) >> (32 - bits);
+        let slot = &mut self.table[hash as usize & (TABLE_SLOTS - 1)];
+        let seen = std::mem::replace(slot, self.base + at as u32);
         seen.checked_sub(self.base).map(|position| position as usize)
     }
 }
 
+fn three_at(input: &[u8], at: usize) -> Option<[u8; MIN_MATCH]> {
+    input.get(at..)?.first_chunk().copied()
+}
+
 /// How many bytes from `at` on repeat those from `earlier` on; 0 when that is too far back.
 fn match_length(input: &[u8], earlier: usize, at: usize) -> usize {
-    if at - earlier > MAX_DISTANCE {
+    if at - earlier > MAX_DISTANCE || input[at] != input[earlier] {
         return 0;
     }
     let longest = MAX_MATCH.min(input.len() - at);
