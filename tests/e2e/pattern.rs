@@ -46,9 +46,7 @@ fn elements(reply: &Value) -> Option<(Shape, Vec<&Value>)> {
         Value::Array(items) => Some((Shape::Array, items.iter().collect())),
         Value::Set(items) => Some((Shape::Set, items.iter().collect())),
         Value::Push(items) => Some((Shape::Push, items.iter().collect())),
-        Value::Map(pairs) => {
-            Some((Shape::Map, pairs.iter().flat_map(|(key, value)| [key, value]).collect()))
-        }
+        Value::Map(pairs) => Some((Shape::Map, pairs.iter().flat_map(|(key, value)| [key, value]).collect())),
         _ => None,
     }
 }

@@ -1,0 +1,373 @@
+//! Random commands, the same for our server and for the real one: every reply, every keyspace event and in
+//! the end all contents must be equal.
+//!
+//! Commands follow from a seed. What depends on the clock is left out: keys get deadlines far ahead, or in
+//! the past where that deletes them at once. `TOPPLE_DIFF_COMMANDS` sets how many commands a family runs
+//! (20,000 unless told), `TOPPLE_DIFF_SEED` another seed.
+
+use resp::Value;
+
+use super::pattern::Pattern;
+use super::support::client::Client;
+use super::support::server::{Engine, Server};
+
+/// Commands between two comparisons of replies and events.
+const BATCH: usize = 100;
+/// Commands that are shown before the one that got different replies.
+const SHOWN: usize = 12;
+const DATABASES: usize = 3;
+
+const KEYS: &[&str] =
+    &["a", "b", "c", "key:1", "key:2", "key:3", "", "a b\r\n", "\u{0}", "longer:key:than:the:others:1"];
+const VALUES: &[&str] = &[
+    "",
+    "0",
+    "1",
+    "-1",
+    "10",
+    "0010",
+    "9999",
+    "10000",
+    "-0",
+    "+1",
+    " 1",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "1.5",
+    "3.0e3",
+    "-0.25",
+    "abc",
+    "hello world",
+    "\r\n\u{0}\u{ff}",
+    "12345678901234567890123456789012345678901234",
+    "123456789012345678901234567890123456789012345",
+    "the quick brown fox jumps over the lazy dog, and then the lazy dog jumps over the quick brown fox",
+];
+const INTEGERS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "-3",
+    "7",
+    "100",
+    "-100",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "1.5",
+    "x",
+    "",
+    "01",
+    " 2",
+];
+const FLOATS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "0.1",
+    "-0.3",
+    "1e3",
+    "1.5e-3",
+    "3.14159265358979323846",
+    "1e17",
+    "123456789.987654321",
+    "1e-18",
+    "0x1p-3",
+    "inf",
+    "nan",
+    "x",
+    "",
+    "1e4000",
+    "-1e4000",
+    "18446744073709551615.5",
+];
+const PATTERNS: &[&str] =
+    &["*", "a*", "key:?", "key:[12]", "[^a]*", "*:1", "\\*", "", "??", "longer*others*"];
+/// Far ahead, in milliseconds and in seconds.
+const FUTURE_MS: &[&str] =
+    &["4102444800000", "4102444800499", "4102444800500", "4102444900123", "9000000000000"];
+const FUTURE: &[&str] = &["4102444800", "4102444801", "4102444900"];
+const EXPIRE_OPTIONS: &[&str] = &["NX", "XX", "GT", "LT", "gt", "foo"];
+const SET_OPTIONS: &[&str] = &["NX", "XX", "GET", "KEEPTTL", "nx", "get", "FOO"];
+const DB_NUMBERS: &[&str] = &["0", "1", "2", "2", "16", "-1", "x"];
+/// What a mutation adds to a command.
+const STRAY_WORDS: &[&str] = &["x", "NX", "GET", "1", ""];
+
+/// Commands on strings; words in capitals behind a dollar stand for one of a pool.
+const STRINGS: &[&str] = &[
+    "GET $K",
+    "GET $K",
+    "SET $K $V",
+    "SET $K $V",
+    "SET $K $V $O",
+    "SET $K $V $O $O",
+    "SET $K $V PXAT $M",
+    "SET $K $V EXAT $S $O",
+    "SET $K $V $O PXAT $M $O",
+    "SET $K $V EX 0",
+    "SET $K $V PX x",
+    "SETNX $K $V",
+    "SETEX $K 0 $V",
+    "PSETEX $K -5 $V",
+    "GETSET $K $V",
+    "GETDEL $K",
+    "GETEX $K",
+    "GETEX $K PERSIST",
+    "GETEX $K PXAT $M",
+    "GETEX $K EXAT $S",
+    "GETEX $K EXAT 1",
+    "GETEX $K EX -1",
+    "MGET $K $K $K",
+    "MSET $K $V $K $V",
+    "MSET $K $V $K",
+    "MSETNX $K $V $K $V",
+    "APPEND $K $V",
+    "APPEND $K $V",
+    "STRLEN $K",
+    "SETRANGE $K $R $V",
+    "SETRANGE $K $I $V",
+    "GETRANGE $K $I $I",
+    "GETRANGE $K $R $R",
+    "SUBSTR $K $I $I",
+    "INCR $K",
+    "INCR $K",
+    "DECR $K",
+    "INCRBY $K $I",
+    "DECRBY $K $I",
+    "INCRBYFLOAT $K $F",
+    "INCRBYFLOAT $K $F",
+    "LCS $K $K",
+    "LCS $K $K LEN",
+    "LCS $K $K IDX",
+    "LCS $K $K IDX MINMATCHLEN $R WITHMATCHLEN",
+    "DEL $K",
+    "PEXPIRETIME $K",
+];
+
+/// Commands on keys of any type.
+const GENERIC: &[&str] = &[
+    "SET $K $V",
+    "SET $K $V",
+    "SET $K $V",
+    "SET $K $V PXAT $M",
+    "APPEND $K $V",
+    "INCR $K",
+    "GET $K",
+    "DEL $K $K",
+    "UNLINK $K",
+    "EXISTS $K $K $K",
+    "TOUCH $K $K",
+    "TYPE $K",
+    "EXPIREAT $K $S",
+    "EXPIREAT $K $S $X",
+    "EXPIREAT $K $S $X $X",
+    "PEXPIREAT $K $M",
+    "PEXPIREAT $K $M $X",
+    "PEXPIREAT $K 1 $X",
+    "EXPIRE $K 0",
+    "EXPIRE $K -100 $X",
+    "PEXPIRE $K -9223372036854775808",
+    "EXPIRE $K 9223372036854775807",
+    "EXPIRETIME $K",
+    "PEXPIRETIME $K",
+    "PEXPIRETIME $K",
+    "PERSIST $K",
+    "RENAME $K $K",
+    "RENAME $K $K",
+    "RENAMENX $K $K",
+    "COPY $K $K",
+    "COPY $K $K REPLACE",
+    "COPY $K $K DB $D",
+    "COPY $K $K DB $D REPLACE",
+    "MOVE $K $D",
+    "KEYS $P",
+    "DBSIZE",
+    "SCAN 0 COUNT 1000",
+    "SCAN 0 COUNT 1000 MATCH $P",
+    "SCAN 0 TYPE string COUNT 1000",
+    "SCAN 0 TYPE hash COUNT 1000",
+    "SCAN x",
+    "OBJECT ENCODING $K",
+    "OBJECT ENCODING $K",
+    "OBJECT FREQ $K",
+    "OBJECT FOO $K",
+    "SELECT $D",
+    "SWAPDB $D $D",
+    "FLUSHDB FOO",
+    "MGET $K $K",
+];
+
+/// The seeded generator (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((u128::from(mixed ^ (mixed >> 31)) * bound as u128) >> 64) as usize
+    }
+
+    fn pick<'a>(&mut self, pool: &[&'a str]) -> &'a str {
+        pool[self.below(pool.len())]
+    }
+}
+
+type Command = Vec<Vec<u8>>;
+
+fn fill(word: &str, random: &mut Random) -> Vec<u8> {
+    let pool = match word {
+        "$K" => KEYS,
+        "$V" => VALUES,
+        "$I" => INTEGERS,
+        "$F" if random.below(3) == 0 => {
+            let (whole, part) = (random.below(1 << 40) as i64 - (1 << 39), random.below(1 << 30));
+            return format!("{}.{part:09}", whole >> random.below(40)).into_bytes();
+        }
+        "$F" => FLOATS,
+        "$R" => return random.below(12).to_string().into_bytes(),
+        "$M" => FUTURE_MS,
+        "$S" => FUTURE,
+        "$O" => SET_OPTIONS,
+        "$X" => EXPIRE_OPTIONS,
+        "$D" => DB_NUMBERS,
+        "$P" => PATTERNS,
+        _ => return word.into(),
+    };
+    random.pick(pool).into()
+}
+
+/// A command of the family; one in fifty has a word too many or too few.
+fn generate(templates: &[&str], random: &mut Random) -> Command {
+    // Seldom, or there would never be much to look at.
+    if random.below(500) == 0 {
+        return vec![random.pick(&["FLUSHDB", "FLUSHALL"]).into()];
+    }
+    let mut command: Command = random.pick(templates).split(' ').map(|word| fill(word, random)).collect();
+    match random.below(100) {
+        // Not an OBJECT: an error that quotes a zero byte ends there in C.
+        0 if command.len() > 1 && command[0] != b"OBJECT" => {
+            drop(command.remove(random.below(command.len() - 1) + 1))
+        }
+        1 => command.push(random.pick(STRAY_WORDS).into()),
+        _ => {}
+    }
+    command
+}
+
+/// A reply in text; where the order means nothing it is sorted.
+fn shown(command: &Command, reply: &Value) -> String {
+    let is = |name: &str| command[0].eq_ignore_ascii_case(name.as_bytes());
+    let bag = Pattern::Bag(super::pattern::Shape::Array, Vec::new());
+    match reply {
+        Value::Array(items) if is("SCAN") => {
+            items.iter().map(|item| Pattern::of(item, Some(&bag)).to_string()).collect::<Vec<_>>().join(" ")
+        }
+        _ if is("KEYS") => Pattern::of(reply, Some(&bag)).to_string(),
+        _ => Pattern::of(reply, None).to_string(),
+    }
+}
+
+/// One of the two servers, with a client that commands and one that listens to events.
+struct Side {
+    _server: Server,
+    client: Client,
+    listener: Client,
+}
+
+impl Side {
+    fn start(engine: Engine) -> Side {
+        let server = Server::start(engine, &["--notify-keyspace-events", "EAnm", "--databases", "16"]);
+        let (client, mut listener) = (server.client(), server.client());
+        for pattern in ["__keyevent@*", "end of batch"] {
+            listener.call(&["PSUBSCRIBE", pattern]).expect("a subscription");
+        }
+        Side { _server: server, client, listener }
+    }
+
+    fn replies(&mut self, commands: &[Command]) -> Vec<String> {
+        self.client.send(commands.iter().map(Vec::as_slice)).expect("commands sent");
+        let mut reply = || self.client.reply().expect("a reply");
+        commands.iter().map(|command| shown(command, &reply())).collect()
+    }
+
+    /// The events since the last call.
+    fn events(&mut self) -> Vec<String> {
+        self.client.call(&["PUBLISH", "end of batch", ""]).expect("a reply");
+        let mut events = Vec::new();
+        loop {
+            let message = self.listener.reply().expect("an event");
+            let [_, _, channel, key] = message.as_array().expect("a message") else {
+                panic!("an odd message: {message:?}")
+            };
+            if channel.as_bytes() == Some(b"end of batch") {
+                return events;
+            }
+            events.push(format!("{} {}", Pattern::of(channel, None), Pattern::of(key, None)));
+        }
+    }
+
+    /// All databases: keys, values, deadlines.
+    fn contents(&mut self) -> Vec<String> {
+        let mut contents = Vec::new();
+        for db in 0..DATABASES {
+            self.client.line(&format!("SELECT {db}")).expect("a reply");
+            let keys = self.client.line("KEYS *").expect("a reply");
+            let mut keys: Vec<&[u8]> =
+                keys.as_array().expect("keys").iter().filter_map(Value::as_bytes).collect();
+            keys.sort_unstable();
+            for key in keys {
+                let mut ask = |name: &[u8]| {
+                    Pattern::of(&self.client.call(&[name, key]).expect("a reply"), None).to_string()
+                };
+                let facts = [&b"TYPE"[..], b"GET", b"PEXPIRETIME"].map(&mut ask);
+                contents.push(format!("{db} {} {}", key.escape_ascii(), facts.join(" ")));
+            }
+        }
+        contents
+    }
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+}
+
+fn written(command: &Command) -> String {
+    command.iter().map(|word| resp::split::quote(word)).collect::<Vec<_>>().join(" ")
+}
+
+#[track_caller]
+fn compare(templates: &[&str]) {
+    let seed = setting("TOPPLE_DIFF_SEED").unwrap_or(20_240_501);
+    let total = setting("TOPPLE_DIFF_COMMANDS").unwrap_or(20_000) as usize;
+    let mut random = Random(seed);
+    let (mut ours, mut real) = (Side::start(Engine::Topple), Side::start(Engine::Redis));
+    let mut history: Vec<String> = Vec::new();
+    for _ in 0..total.div_ceil(BATCH) {
+        let commands: Vec<Command> = (0..BATCH).map(|_| generate(templates, &mut random)).collect();
+        let (our_replies, real_replies) = (ours.replies(&commands), real.replies(&commands));
+        for ((command, our), real) in commands.iter().zip(&our_replies).zip(&real_replies) {
+            history.push(format!("{}  =>  {real}", written(command)));
+            let before = history[history.len().saturating_sub(SHOWN)..].join("\n");
+            assert_eq!(our, real, "seed {seed}, command {}; the last ones were\n{before}", history.len());
+        }
+        let (our_events, real_events) = (ours.events(), real.events());
+        let batch = || history[history.len() - BATCH..].join("\n");
+        assert_eq!(our_events, real_events, "seed {seed}, events of\n{}", batch());
+    }
+    assert_eq!(ours.contents(), real.contents(), "seed {seed}, contents in the end");
+}
+
+#[test]
+fn strings_are_alike() {
+    compare(STRINGS);
+}
+
+#[test]
+fn keys_are_alike() {
+    compare(GENERIC);
+}
