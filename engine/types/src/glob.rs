@@ -12,8 +12,11 @@ pub enum Case {
 /// Whether `text` matches `pattern`.
 ///
 /// Runs in time proportional to the product of the lengths at worst, whatever the pattern: on a mismatch
-/// only the last star is retried.
+/// only the last star is retried. As in Redis, nothing but the empty pattern matches the empty text.
 pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
+    if text.is_empty() {
+        return pattern.is_empty();
+    }
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     loop {
@@ -97,7 +100,8 @@ mod tests {
     #[test]
     fn patterns() {
         for (pattern, text, expected) in [
-            ("*", "", true),
+            ("*", "", false),
+            ("**", "", false),
             ("", "", true),
             ("", "a", false),
             ("h?llo", "hello", true),
