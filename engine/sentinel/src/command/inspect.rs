@@ -38,7 +38,9 @@ pub(super) fn master(call: &mut Call<'_>) -> Result<Reply, Reply> {
 pub(super) fn replicas(call: &mut Call<'_>) -> Result<Reply, Reply> {
     let sentinel = &*call.sentinel;
     let master = &sentinel.masters[call.master()?];
-    Ok(Reply::Array(master.replicas.iter().map(|r| describe_replica(sentinel, master, r)).collect()))
+    // `replica-announced no` hides a replica from clients, not from failovers.
+    let announced = master.replicas.iter().filter(|r| r.announced);
+    Ok(Reply::Array(announced.map(|r| describe_replica(sentinel, master, r)).collect()))
 }
 
 pub(super) fn sentinels(call: &mut Call<'_>) -> Result<Reply, Reply> {

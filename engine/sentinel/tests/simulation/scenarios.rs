@@ -1,0 +1,379 @@
+//! Situations operators know, one by one.
+
+use topple_sentinel::Reply;
+
+use crate::{
+    checks::{self, address, has_converged},
+    world::{Fact, World, ip_of},
+};
+
+const THREE: &str = "sentinel monitor mymaster $IP0 6379 2\n\
+    sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 6000\n";
+
+/// A world that is ready: everyone knows everyone.
+fn ready(replicas: usize, sentinels: usize, directives: &str) -> World {
+    let mut world = World::new(11, 1, replicas, sentinels, directives);
+    world.run_for(300);
+    for n in 0..sentinels {
+        let text = world.nodes[n].machine.as_ref().expect("alive").info_section();
+        let expected = format!("slaves={replicas},sentinels={sentinels}");
+        assert!(text.contains(&expected), "ready within 0.3 s, not {text}");
+    }
+    world
+}
+
+/// The kinds of events of one sentinel since `from`, in order.
+fn kinds(world: &World, sentinel: usize, from: u64) -> Vec<&'static str> {
+    let events = world.events().filter(|(at, who, _)| *at >= from && *who == sentinel);
+    events.map(|(_, _, e)| e.kind).filter(|k| !k.ends_with("reconnection") && !k.contains("script")).collect()
+}
+
+fn leader_of(world: &World) -> usize {
+    world.events().find(|(_, _, e)| e.kind == "+elected-leader").expect("a leader").1
+}
+
+fn when(world: &World, kind: &str) -> u64 {
+    let found = world.events().find(|(_, _, e)| e.kind == kind);
+    found.unwrap_or_else(|| panic!("no {kind}\n{}", world.story())).0
+}
+
+#[test]
+fn a_killed_master_is_failed_over_once() {
+    let mut world = ready(2, 3, THREE);
+    let killed = world.now;
+    world.kill(0);
+    world.run_for(1_000);
+    checks::history(&world, 2);
+    let leader = leader_of(&world);
+    assert_eq!(
+        kinds(&world, leader, killed),
+        [
+            "+sdown",
+            "+odown",
+            "+new-epoch",
+            "+try-failover",
+            "+vote-for-leader",
+            "+elected-leader",
+            "+failover-state-select-slave",
+            "+selected-slave",
+            "+failover-state-send-slaveof-noone",
+            "+failover-state-wait-promotion",
+            "-role-change",
+            "+promoted-slave",
+            "+failover-state-reconf-slaves",
+            "+slave-reconf-sent",
+            "+slave-reconf-inprog",
+            "+slave-reconf-done",
+            "+failover-end",
+            "+switch-master",
+            "+slave",
+            "+slave",
+        ]
+    );
+    let observer = (leader + 1) % 3;
+    let last = kinds(&world, observer, killed);
+    let expected = ["+new-epoch", "+vote-for-leader", "+config-update-from", "+switch-master", "+slave", "+slave"];
+    assert!(last.ends_with(&expected), "{last:?}");
+    assert_eq!((world.count("+switch-master"), world.count("+try-failover")), (3, 1));
+    let chosen = address(&world, 0, "mymaster").expect("an address");
+    let switch = world.events().find(|(_, _, e)| e.kind == "+switch-master").expect("one").2;
+    assert_eq!(switch.text, format!("mymaster 10.0.0.1 6379 {chosen} 6379"));
+}
+
+#[test]
+fn a_returning_master_is_demoted_after_four_hello_periods() {
+    let mut world = ready(2, 3, THREE);
+    world.kill(0);
+    world.run_for(3_000);
+    world.revive(0);
+    let back = world.now;
+    world.run_for(14_000);
+    assert!(has_converged(&world, "mymaster", 0..3), "{}", world.story());
+    let told = when(&world, "+convert-to-slave") - back;
+    assert!((8_000..11_000).contains(&told), "told after {told} ms");
+    checks::history(&world, 2);
+}
+
+#[test]
+fn a_minority_never_fails_over() {
+    let mut world = ready(2, 5, &THREE.replace(" 2\n", " 3\n"));
+    // The master and two sentinels on one side.
+    for a in [0, 3, 4] {
+        for b in [1, 2, 5, 6, 7] {
+            world.cut(a, b);
+        }
+    }
+    world.run_for(8_000);
+    checks::history(&world, 3);
+    for minority in [0, 1] {
+        assert_eq!(address(&world, minority, "mymaster"), Some(ip_of(0)));
+        assert!(!kinds(&world, minority, 0).contains(&"+try-failover"));
+    }
+    let elsewhere = address(&world, 2, "mymaster");
+    assert_ne!(elsewhere, Some(ip_of(0)), "{}", world.story());
+    world.heal();
+    assert!(world.run_until(60_000, |w| has_converged(w, "mymaster", 0..3)), "{}", world.story());
+    assert_eq!(address(&world, 0, "mymaster"), elsewhere);
+    checks::history(&world, 3);
+}
+
+#[test]
+fn quorum_without_majority_is_not_enough() {
+    let mut world = ready(1, 3, &THREE.replace(" 2\n", " 1\n"));
+    world.crash(1);
+    world.crash(2);
+    world.kill(0);
+    world.run_for(10_000);
+    assert_eq!(kinds(&world, 0, 0).iter().filter(|k| **k == "+odown").count(), 1);
+    let tried = when(&world, "+try-failover");
+    let aborted = when(&world, "-failover-abort-not-elected") - tried;
+    // min(10 s, failover-timeout), counted from a start up to a second later.
+    assert!((6_000..=7_002).contains(&aborted), "{aborted}");
+    assert_eq!(world.count("+elected-leader"), 0);
+    world.start(1);
+    // Twice the failover time-out after the last attempt.
+    assert!(world.run_until(30_000, |w| w.count("+switch-master") == 2), "{}", world.story());
+    let again = world.events().filter(|(_, _, e)| e.kind == "+try-failover").last().expect("two").0;
+    assert!(again - tried >= 12_000, "{}", world.story());
+    checks::history(&world, 1);
+}
+
+#[test]
+fn a_clock_step_stops_verdicts_for_thirty_seconds() {
+    // A replica whose link was down for longer than ten times this is unfit.
+    let mut world = ready(1, 3, &THREE.replace("500", "4000"));
+    for n in 0..3 {
+        world.nodes[n].wall_step_ms += if n == 0 { -60_000 } else { 60_000 };
+    }
+    world.run_for(600);
+    assert_eq!(world.count("+tilt"), 3);
+    world.kill(0);
+    world.run_for(29_000);
+    assert_eq!(world.count("+sdown"), 0, "{}", world.story());
+    let answer = world.command(0, &["SENTINEL", "IS-MASTER-DOWN-BY-ADDR", "10.0.0.1", "6379", "0", "*"]);
+    assert!(matches!(answer, Some(Reply::Array(f)) if f[0] == Reply::Int(0)));
+    world.run_for(3_000);
+    assert_eq!((world.count("-tilt"), world.count("+switch-master")), (3, 3), "{}", world.story());
+}
+
+#[test]
+fn a_paused_process_knows_that_time_passed_without_it() {
+    let mut world = ready(1, 3, THREE);
+    world.pause_sentinel(0);
+    world.run_for(5_000);
+    world.resume_sentinel(0);
+    world.run_for(100);
+    assert_eq!(kinds(&world, 0, world.now - 100)[0], "+tilt");
+}
+
+#[test]
+fn a_vote_survives_the_crash_before_its_reply() {
+    let mut world = ready(1, 3, THREE);
+    let ask = |world: &mut World, candidate: char| {
+        let id = candidate.to_string().repeat(40);
+        world.command(0, &["SENTINEL", "IS-MASTER-DOWN-BY-ADDR", "10.0.0.1", "6379", "5", &id])
+    };
+    // The file is written, the reply is not.
+    world.nodes[0].crash_in = Some(1);
+    assert_eq!(ask(&mut world, 'a'), None);
+    assert!(String::from_utf8_lossy(&world.nodes[0].disk).contains("sentinel leader-epoch mymaster 5\n"));
+    world.start(0);
+    let Some(Reply::Array(fields)) = ask(&mut world, 'b') else { panic!("an answer") };
+    assert_eq!(fields[1..], [Reply::Bulk(b"*".to_vec()), Reply::Int(5)]);
+    // Before the file is written, nothing was promised.
+    world.nodes[1].crash_in = Some(0);
+    let id = "c".repeat(40);
+    let question = ["SENTINEL", "IS-MASTER-DOWN-BY-ADDR", "10.0.0.1", "6379", "7", &id];
+    assert_eq!(world.command(1, &question), None);
+    assert!(!String::from_utf8_lossy(&world.nodes[1].disk).contains("leader-epoch mymaster 7"));
+}
+
+#[test]
+fn two_masters_that_die_together_are_both_failed_over() {
+    let directives = format!("{THREE}{}", THREE.replace("mymaster", "other").replace("$IP0", "$IP1"));
+    for seed in 0..20 {
+        let mut world = World::new(seed, 2, 1, 3, &directives);
+        world.run_for(300);
+        world.kill(0);
+        world.kill(2);
+        world.run_for(1_200);
+        assert_eq!(world.count("+switch-master"), 6, "seed {seed}\n{}", world.story());
+        checks::history(&world, 2);
+    }
+}
+
+#[test]
+fn a_failover_by_hand_asks_nobody() {
+    let mut world = ready(2, 3, THREE);
+    assert_eq!(world.command(1, &["SENTINEL", "FAILOVER", "mymaster"]), Some(Reply::Status("OK".into())));
+    let again = world.command(1, &["SENTINEL", "FAILOVER", "mymaster"]);
+    assert_eq!(again, Some(Reply::Error("INPROG Failover already in progress".into())));
+    world.run_for(500);
+    assert_eq!(world.count("+switch-master"), 3, "{}", world.story());
+    // The old master lives and is told like the others.
+    assert!(world.run_until(20_000, |w| has_converged(w, "mymaster", 0..3)), "{}", world.story());
+    checks::history(&world, 2);
+}
+
+#[test]
+fn priority_then_offset_then_run_id_choose_the_replica() {
+    for (priorities, offset_of_2, expected) in
+        [([100, 10, 100], 0, Some(2)), ([100, 100, 100], 500, Some(2)), ([100, 100, 100], 0, Some(1)), ([0, 0, 0], 0, None)]
+    {
+        let mut world = ready(3, 3, THREE);
+        for (n, priority) in priorities.into_iter().enumerate() {
+            world.servers[n + 1].priority = priority;
+        }
+        world.run_for(1_500);
+        world.kill(0);
+        world.run_for(1);
+        for host in 1..=3 {
+            world.servers[host].offset = 10_000;
+        }
+        world.servers[2].offset += offset_of_2;
+        world.run_for(1_500);
+        match expected {
+            Some(host) => assert_eq!(address(&world, 0, "mymaster"), Some(ip_of(host)), "{priorities:?}"),
+            None => assert!(world.count("-failover-abort-no-good-slave") > 0, "{}", world.story()),
+        }
+    }
+    let mut world = ready(1, 1, THREE);
+    world.servers[1].priority = 0;
+    world.run_for(1_500);
+    let refused = world.command(0, &["SENTINEL", "FAILOVER", "mymaster"]);
+    assert_eq!(refused, Some(Reply::Error("NOGOODSLAVE No suitable replica to promote".into())));
+}
+
+#[test]
+fn replicas_follow_a_few_at_a_time() {
+    for (parallel, at_once) in [(1, 1), (2, 2)] {
+        let mut world = ready(4, 3, &format!("{THREE}sentinel parallel-syncs mymaster {parallel}\n"));
+        world.servers.iter_mut().for_each(|s| s.sync_ms = 400);
+        world.kill(0);
+        world.run_for(4_000);
+        let (mut running, mut most) = (0, 0);
+        for (_, _, event) in world.events() {
+            match event.kind {
+                "+slave-reconf-sent" => running += 1,
+                "+slave-reconf-done" => running -= 1,
+                _ => {}
+            }
+            most = most.max(running);
+        }
+        assert_eq!((most, running), (at_once, 0), "{}", world.story());
+        assert_eq!(world.count("+failover-end"), 1);
+    }
+}
+
+#[test]
+fn a_failover_that_takes_too_long_ends_all_the_same() {
+    let mut world = ready(3, 3, THREE);
+    world.servers.iter_mut().for_each(|s| s.sync_ms = 60_000);
+    world.kill(0);
+    world.run_for(9_000);
+    let promoted = when(&world, "+promoted-slave");
+    let ended = when(&world, "+failover-end-for-timeout") - promoted;
+    assert_eq!(ended, 6_001, "{}", world.story());
+    assert_eq!((world.count("+slave-reconf-sent"), world.count("+slave-reconf-sent-be")), (1, 2));
+    let leader = leader_of(&world);
+    assert!(kinds(&world, leader, 0).contains(&"+switch-master"));
+}
+
+#[test]
+fn a_replica_that_never_follows_does_not_hold_up_the_rest() {
+    let mut world = ready(3, 3, &THREE.replace("6000", "60000"));
+    world.kill(0);
+    assert!(world.run_until(2_000, |w| w.count("+slave-reconf-sent") == 1));
+    // The order is on its way to one of the two; that one stands still, but
+    // answers again before it is held to be down.
+    let told: Vec<_> = world.events().filter(|(_, _, e)| e.kind == "+slave-reconf-sent").collect();
+    let host: usize = told[0].2.text.split(&[':', '.'][..]).nth(3).and_then(|n| n.parse().ok()).expect("a host");
+    let (stubborn, now) = (host - 1, world.now);
+    world.cut(stubborn, world.nodes[leader_of(&world)].host);
+    world.run_for(300);
+    world.heal();
+    world.servers[stubborn].follows = Some(0);
+    let done = world.run_until(12_000, |w| w.count("-slave-reconf-sent-timeout") == 1);
+    if done {
+        assert!(when(&world, "-slave-reconf-sent-timeout") - now >= 10_000);
+    }
+    assert!(world.run_until(15_000, |w| w.count("+failover-end") == 1), "{}", world.story());
+}
+
+#[test]
+fn a_promotion_that_never_comes_is_given_up() {
+    let mut world = ready(1, 3, &THREE.replace("500", "3000"));
+    world.kill(0);
+    assert!(world.run_until(5_000, |w| w.count("+failover-state-wait-promotion") == 1));
+    world.pause(1);
+    let asked = world.now;
+    assert!(world.run_until(10_000, |w| w.count("-failover-abort-slave-timeout") == 1), "{}", world.story());
+    assert_eq!(world.now - asked, 6_001);
+    assert_eq!(world.count("+switch-master"), 0);
+}
+
+#[test]
+fn a_replica_of_someone_else_is_brought_back() {
+    let mut world = ready(2, 3, THREE);
+    world.servers[2].follows = Some(1);
+    let strayed = world.now;
+    assert!(world.run_until(12_000, |w| has_converged(w, "mymaster", 0..3)), "{}", world.story());
+    let fixed = when(&world, "+fix-slave-config") - strayed;
+    assert!((6_000..9_000).contains(&fixed), "{fixed}");
+}
+
+#[test]
+fn a_reboot_is_noticed_and_may_count_as_down() {
+    let mut world = ready(1, 3, &format!("{THREE}sentinel master-reboot-down-after-period mymaster 200\n"));
+    world.kill(0);
+    world.revive(0);
+    world.run_for(400);
+    assert_eq!(world.count("+reboot"), 3, "{}", world.story());
+    // It answered PING with PONG at once, so it is not held to be down.
+    assert_eq!(world.count("+sdown"), 0, "{}", world.story());
+}
+
+#[test]
+fn sentinels_that_move_or_are_replaced_are_recognised() {
+    let mut world = ready(1, 3, THREE);
+    let id = world.nodes[1].id.clone();
+    let epoch_and_master = format!("0,mymaster,{},6379,0", ip_of(0));
+    let hello = format!("10.9.9.9,26379,{id},{epoch_and_master}");
+    assert_eq!(world.command(0, &["PUBLISH", "__sentinel__:hello", &hello]), Some(Reply::Int(1)));
+    let switch = world.events().find(|(_, _, e)| e.kind == "+sentinel-address-switch").expect("noticed").2;
+    assert_eq!(
+        switch.text,
+        format!("master mymaster 10.0.0.1 6379 ip 10.9.9.9 port 26379 for {id}")
+    );
+    let newcomer = "d".repeat(40);
+    let hello = format!("10.9.9.9,26379,{newcomer},{epoch_and_master}");
+    world.command(0, &["PUBLISH", "__sentinel__:hello", &hello]);
+    assert_eq!(world.count("+sentinel-invalid-addr"), 1);
+    let sentinels = world.command(0, &["SENTINEL", "SENTINELS", "mymaster"]);
+    let Some(Reply::Array(list)) = sentinels else { panic!("a list") };
+    let ids: Vec<_> = list.iter().filter_map(|s| checks::field(s, "runid")).collect();
+    assert!(ids.contains(&newcomer) && !ids.contains(&id), "{ids:?}");
+}
+
+#[test]
+fn simulated_crashes_happen_where_they_were_ordered() {
+    for (mode, last) in
+        [("CRASH-AFTER-ELECTION", "+elected-leader"), ("CRASH-AFTER-PROMOTION", "+promoted-slave")]
+    {
+        let mut world = ready(2, 3, THREE);
+        for n in 0..3 {
+            world.command(n, &["SENTINEL", "SIMULATE-FAILURE", mode]);
+        }
+        world.kill(0);
+        assert!(world.run_until(3_000, |w| w.nodes.iter().any(|n| n.machine.is_none())));
+        let crashed = world.history.iter().rfind(|(_, _, f)| *f == Fact::Crashed).expect("a crash").1;
+        assert_eq!(kinds(&world, crashed, 0).last(), Some(&last));
+        for n in 0..3 {
+            world.command(n, &["SENTINEL", "SIMULATE-FAILURE"]);
+        }
+        world.start(crashed);
+        // The others try again after twice the failover time-out.
+        assert!(world.run_until(60_000, |w| has_converged(w, "mymaster", 0..3)), "{}", world.story());
+        checks::history(&world, 2);
+    }
+}
