@@ -135,6 +135,13 @@ impl Client {
         timeout_at(deadline, work).await.map_err(|_| ClientError::TimedOut(limit))?
     }
 
+    /// Whether the peer has neither closed the connection nor sent anything unasked.
+    pub fn is_open(&self) -> bool {
+        let mut byte = [0];
+        let waiting = self.stream.try_read(&mut byte);
+        matches!(waiting, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Sends one command without awaiting a reply.
     ///
     /// # Errors

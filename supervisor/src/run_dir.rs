@@ -5,7 +5,8 @@
 //!   plan.json            what was run
 //!   history.jsonl        a header, then one event a line, as they came
 //!   report.txt           the report, as printed
-//!   scripts/             wrappers of notification scripts, and what those did (scripts/journal.jsonl)
+//!   wrappers/            what sentinels run instead of the scripts, and what those did (journal.jsonl)
+//!   scripts/             scripts that a built-in topology brings along
 //!   <stage>/<node>/      one stage per fresh topology: `up`, `1.1` (experiment 1, repeat 1)…
 //!     redis.conf or sentinel.conf, log, command (the exact start command), data/
 //! ```
@@ -27,30 +28,27 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes a new directory for a run of the topology `name`.
+    /// Chooses the directory of a run of the topology `name`; nothing is made yet.
+    pub fn choose(name: &str, clock: &Clock) -> Self {
+        let parent = runs_dir(|name| std::env::var_os(name).map(PathBuf::from), std::env::temp_dir());
+        let stamp = stamp(clock.started_wall_ms());
+        Self { path: parent.join(format!("{}-{stamp}-{}", file_name(name), std::process::id())) }
+    }
+
+    /// Makes it.
     ///
     /// # Errors
-    /// When it cannot be made; the error names the path.
-    pub fn create(name: &str, clock: &Clock) -> io::Result<Self> {
-        let named = |error: io::Error, path: &Path| {
-            io::Error::new(error.kind(), format!("cannot make the run directory {}: {error}", path.display()))
+    /// When it cannot be made or is there already; the error names the path.
+    pub fn create(&self) -> io::Result<()> {
+        let named = |error: io::Error| {
+            let path = self.path.display();
+            io::Error::new(error.kind(), format!("cannot make the run directory {path}: {error}"))
         };
-        let parent = runs_dir(|name| std::env::var_os(name).map(PathBuf::from), std::env::temp_dir());
-        fs::create_dir_all(&parent).map_err(|error| named(error, &parent))?;
-        let stem = format!("{}-{}", file_name(name), stamp(clock.started_wall_ms()));
-        let mut attempt = 0;
-        loop {
-            let suffix = if attempt == 0 { String::new() } else { format!(".{attempt}") };
-            let path = parent.join(format!("{stem}-{}{suffix}", std::process::id()));
-            match fs::create_dir(&path) {
-                Ok(()) => {
-                    fs::create_dir(path.join("scripts")).map_err(|error| named(error, &path))?;
-                    return Ok(Self { path });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
-                Err(error) => return Err(named(error, &path)),
-            }
+        if let Some(parent) = self.path.parent() {
+            fs::create_dir_all(parent).map_err(named)?;
         }
+        fs::create_dir(&self.path).map_err(named)?;
+        fs::create_dir(self.wrappers()).map_err(named)
     }
 
     /// Where it is.
@@ -59,8 +57,8 @@ impl RunDir {
     }
 
     /// Where script wrappers and their journal are.
-    pub fn scripts(&self) -> PathBuf {
-        self.path.join("scripts")
+    pub fn wrappers(&self) -> PathBuf {
+        self.path.join("wrappers")
     }
 
     /// Where the nodes of a stage live.

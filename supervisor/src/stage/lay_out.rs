@@ -38,7 +38,7 @@ pub struct LayOutError {
 /// # Errors
 /// [`LayOutError`] for the first node whose files cannot be written.
 pub fn lay_out(plan: &Plan, dir: &RunDir, stage: &str) -> Result<Vec<LaidOut>, LayOutError> {
-    let scripts = dir.scripts();
+    let folder = dir.wrappers();
     let program = program();
     let refused = |node: NodeId, path: &Path, source: io::Error| LayOutError {
         node: plan.node(node).name.clone(),
@@ -48,8 +48,8 @@ pub fn lay_out(plan: &Plan, dir: &RunDir, stage: &str) -> Result<Vec<LaidOut>, L
     let mut wrappers = BTreeMap::new();
     for (sentinel, script) in scripts_of_sentinels(plan) {
         let name = &plan.node(sentinel).name;
-        let wrapper = write_wrapper(&scripts, &program, name, &script)
-            .map_err(|source| refused(sentinel, &scripts, source))?;
+        let wrapper = write_wrapper(&folder, &program, name, &script)
+            .map_err(|source| refused(sentinel, &folder, source))?;
         wrappers.insert((sentinel, script), wrapper);
     }
     let paths = Paths { topple: program, nodes: dir.stage(stage), wrappers };

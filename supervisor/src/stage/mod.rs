@@ -77,9 +77,9 @@ impl Stages {
         for place in laid_out {
             self.0.nodes.prepare(place.node, place.command);
         }
-        let scripts = self.0.dir.scripts();
+        let wrappers = self.0.dir.wrappers();
         let watch =
-            Watch::start(&self.0.journal, logs.iter().map(|(&id, path)| (id, path.clone())).collect(), &scripts);
+            Watch::start(&self.0.journal, logs.iter().map(|(&id, path)| (id, path.clone())).collect(), &wrappers);
         *self.0.current.borrow_mut() = Some(Stage { name: name.to_owned(), watch, logs });
 
         let began = self.0.journal.now();

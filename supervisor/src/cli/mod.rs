@@ -1,0 +1,249 @@
+//! The command line: options, and which part of the program serves them.
+//!
+//! Exit codes: 0 all checks held; 1 a check failed; 2 the script or the command line is wrong; 3 the
+//! environment refused (port taken, no permission, binary missing). A run ended by Ctrl-C gives 130.
+
+mod live;
+mod output;
+mod up;
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::lang::Inputs;
+use crate::plan::EngineChoice;
+use crate::script_shim::{self, ShimRequest};
+
+/// Exit code: a check failed.
+pub const CHECK_FAILED: u8 = 1;
+/// Exit code: the script or the command line is wrong.
+pub const WRONG_INPUT: u8 = 2;
+/// Exit code: the environment refused.
+pub const REFUSED: u8 = 3;
+/// Exit code: ended by Ctrl-C, as shells give it.
+pub const INTERRUPTED: u8 = 130;
+
+/// Brings up Redis topologies, knocks pieces of them over, and shows what happened.
+#[derive(Debug, Parser)]
+#[command(name = "topple", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring a topology up and keep it in the foreground until Ctrl-C
+    Up(UpArgs),
+    /// Run a topology's experiments and report on them
+    Run(RunArgs),
+    /// Look for mistakes in scripts without starting anything
+    Check(CheckArgs),
+    /// Show what a script declares, and how each node is started
+    Plan(PlanArgs),
+    /// A server, as redis-server is called
+    Server(PassedOn),
+    /// A sentinel, as redis-sentinel is called
+    Sentinel(PassedOn),
+    /// Run a sentinel's script and note what it did
+    #[command(hide = true)]
+    ScriptShim(ShimArgs),
+}
+
+/// What a script is evaluated with.
+#[derive(Clone, Debug, Args)]
+pub struct InputArgs {
+    /// Value of a parameter declared with `param`
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", value_parser = parse_param)]
+    pub params: Vec<(String, String)>,
+    /// Seed of every random choice
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Server program for nodes that name none themselves
+    #[arg(long, value_name = "PATH")]
+    pub engine: Option<PathBuf>,
+}
+
+impl InputArgs {
+    /// As evaluation takes them.
+    pub fn inputs(&self) -> Inputs {
+        Inputs {
+            params: self.params.iter().cloned().collect(),
+            seed: self.seed,
+            engine: self.engine.as_deref().map(engine_choice),
+        }
+    }
+}
+
+fn engine_choice(path: &Path) -> EngineChoice {
+    if path == Path::new("topple") { EngineChoice::Topple } else { EngineChoice::Path(path.to_owned()) }
+}
+
+fn parse_param(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+/// Options of `up`.
+#[derive(Clone, Debug, Args)]
+pub struct UpArgs {
+    /// A script, or the name of a built-in topology
+    pub file: String,
+    #[command(flatten)]
+    inputs: InputArgs,
+    /// Keep the run's directory
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Options of `run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// A script, or the name of a built-in topology
+    pub file: String,
+    #[command(flatten)]
+    inputs: InputArgs,
+    /// Run only the experiments whose name contains this
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// Repeat each experiment this often instead of what the script says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: Option<u32>,
+    /// Write the history and what was computed from it to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Keep the run's directory also when everything passed
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Options of `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Scripts, or names of built-in topologies
+    #[arg(required = true)]
+    pub files: Vec<String>,
+    /// What they are evaluated with.
+    #[command(flatten)]
+    pub inputs: InputArgs,
+}
+
+/// Options of `plan`.
+#[derive(Clone, Debug, Args)]
+pub struct PlanArgs {
+    /// A script, or the name of a built-in topology
+    pub file: String,
+    /// What it is evaluated with.
+    #[command(flatten)]
+    pub inputs: InputArgs,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of another program, for the help text; they are passed on before clap sees them.
+#[derive(Clone, Debug, Args)]
+#[command(disable_help_flag = true)]
+struct PassedOn {
+    /// As the program itself takes them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+#[derive(Clone, Debug, Args)]
+struct ShimArgs {
+    #[arg(long)]
+    journal: PathBuf,
+    #[arg(long)]
+    node: String,
+    #[arg(last = true, required = true)]
+    command: Vec<String>,
+}
+
+/// Runs the program with its arguments, the program's own name first.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    if let Some(passed_on) = other_program(&args) {
+        return server::main(passed_on);
+    }
+    match Cli::try_parse_from(&args) {
+        Ok(cli) => dispatch(cli.command),
+        Err(error) => {
+            // `--help` and `--version` come this way too, and are no mistake.
+            let code = if error.use_stderr() { WRONG_INPUT } else { 0 };
+            let _ = error.print();
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// The arguments of the server, its name first, when the binary was called by its name or as
+/// `topple server` or `topple sentinel`.
+fn other_program(args: &[OsString]) -> Option<Vec<OsString>> {
+    let name = Path::new(args.first()?).file_name().and_then(OsStr::to_str)?;
+    if matches!(name, "redis-server" | "redis-sentinel") {
+        return Some(args.to_vec());
+    }
+    let program = match args.get(1)?.to_str()? {
+        "server" => "redis-server",
+        "sentinel" => "redis-sentinel",
+        _ => return None,
+    };
+    Some(std::iter::once(program.into()).chain(args[2..].iter().cloned()).collect())
+}
+
+fn dispatch(command: Command) -> ExitCode {
+    match command {
+        Command::Up(args) => up::up(&args),
+        Command::Run(_) | Command::Check(_) | Command::Plan(_) => ExitCode::SUCCESS,
+        Command::Server(passed_on) => server::main(named("redis-server", passed_on)),
+        Command::Sentinel(passed_on) => server::main(named("redis-sentinel", passed_on)),
+        Command::ScriptShim(args) => {
+            let ShimArgs { journal, node, command } = args;
+            let code = script_shim::run(&ShimRequest { journal, node, command });
+            ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+        }
+    }
+}
+
+fn named(program: &str, passed_on: PassedOn) -> Vec<OsString> {
+    std::iter::once(program.into()).chain(passed_on.args).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_name_or_a_word_chooses_the_program() {
+        let of = |words: &[&str]| {
+            let args: Vec<OsString> = words.iter().map(Into::into).collect();
+            other_program(&args).map(|args| {
+                args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+            })
+        };
+        assert_eq!(of(&["/usr/bin/redis-server", "--port", "1"]).unwrap(), "/usr/bin/redis-server --port 1");
+        assert_eq!(of(&["topple", "sentinel", "s.conf", "--help"]).unwrap(), "redis-sentinel s.conf --help");
+        assert_eq!(of(&["topple", "server"]).unwrap(), "redis-server");
+        assert_eq!(of(&["topple", "run", "server"]), None);
+        assert_eq!(of(&["topple"]), None);
+    }
+
+    #[test]
+    fn parameters_need_a_name() {
+        assert_eq!(parse_param("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(parse_param("=b").is_err());
+        assert!(parse_param("a").is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! `topple up`: a topology in the foreground.
+
+use std::process::ExitCode;
+
+use super::live::{Live, WhenKilled, explain, prepare, with_runtime};
+use super::output::{colour_on_stdout, print};
+use super::{REFUSED, UpArgs};
+use crate::plan::{NodeKind, Plan};
+use crate::report::live::LiveLines;
+use crate::report::paint::Paint;
+use crate::stage::Files;
+
+/// The stage's name in the run directory.
+const STAGE: &str = "up";
+
+/// Brings the topology up, says where it is, and keeps it until Ctrl-C.
+pub(super) fn up(args: &UpArgs) -> ExitCode {
+    let prepared = match prepare(&args.file, &args.inputs) {
+        Ok(prepared) => prepared,
+        Err(code) => return code,
+    };
+    let paint = Paint::new(colour_on_stdout());
+    let lines = LiveLines::new(prepared.evaluation.plan.clone(), paint);
+    let listener = Box::new(move |event: &_| {
+        if let Some(line) = lines.line(event) {
+            print(&format!("{line}\n"));
+        }
+    });
+    let when_killed = if args.keep { WhenKilled::Keep } else { WhenKilled::Remove };
+    let keep = args.keep;
+    with_runtime(&prepared, Some(listener), when_killed, |live| serve(live, keep, paint))
+}
+
+async fn serve(live: Live, keep: bool, paint: Paint) -> ExitCode {
+    let brought_up = tokio::select! {
+        brought_up = live.stages.bring_up(STAGE) => brought_up,
+        _ = live.interrupt.wait() => {
+            let _ = live.stages.tear_down(Files::Keep).await;
+            live.finish(if keep { Files::Keep } else { Files::Remove });
+            return ExitCode::from(super::INTERRUPTED);
+        }
+    };
+    if let Err(error) = brought_up {
+        explain(&error);
+        let _ = live.stages.tear_down(Files::Keep).await;
+        live.finish(Files::Keep);
+        return ExitCode::from(REFUSED);
+    }
+    print(&addresses(live.journal.plan(), paint));
+    let lost = async {
+        while !live.nodes.guardian_lost() {
+            live.nodes.changed().await;
+        }
+    };
+    let code = tokio::select! {
+        reason = live.interrupt.wait() => {
+            print(&format!("\n{reason}: stopping (once more ends everything at once)\n"));
+            ExitCode::SUCCESS
+        }
+        () = lost => {
+            print("\nthe guardian process is gone: every node has ended with it\n");
+            ExitCode::from(REFUSED)
+        }
+    };
+    live.stages.stop_all().await;
+    let _ = live.stages.tear_down(Files::Keep).await;
+    live.finish(if keep { Files::Keep } else { Files::Remove });
+    code
+}
+
+/// A table of the nodes with a command that connects to each.
+fn addresses(plan: &Plan, paint: Paint) -> String {
+    let mut out = String::new();
+    let width = |text: fn(&crate::plan::Node) -> String| {
+        plan.nodes.iter().map(|node| text(node).chars().count()).max().unwrap_or(0)
+    };
+    let role = |node: &crate::plan::Node| match &node.kind {
+        NodeKind::Master => "master".to_owned(),
+        NodeKind::Replica { .. } => "replica".to_owned(),
+        NodeKind::Sentinel => "sentinel".to_owned(),
+    };
+    let address = |node: &crate::plan::Node| std::net::SocketAddr::new(node.ip, node.port).to_string();
+    let (names, roles, places) = (width(|node| node.name.clone()), width(role), width(address));
+    out.push('\n');
+    for node in &plan.nodes {
+        let host = if node.ip == std::net::IpAddr::from([127, 0, 0, 1]) {
+            String::new()
+        } else {
+            format!("-h {} ", node.ip)
+        };
+        out.push_str(&format!(
+            "  {:names$}  {:roles$}  {:places$}  {}\n",
+            node.name,
+            role(node),
+            address(node),
+            paint.dim(&format!("redis-cli {host}-p {}", node.port)),
+        ));
+    }
+    for monitor in &plan.monitors {
+        if let Some(&sentinel) = monitor.sentinels.first() {
+            let port = plan.node(sentinel).port;
+            let command = format!("redis-cli -p {port} SENTINEL GET-MASTER-ADDR-BY-NAME {}", monitor.name);
+            out.push_str(&format!("\n  master of {}: {}\n", monitor.name, paint.dim(&command)));
+        }
+    }
+    out.push_str("\nCtrl-C stops the topology.\n");
+    out
+}
