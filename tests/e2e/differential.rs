@@ -1,5 +1,5 @@
-//! Random commands, the same for our server and for the real one: every reply, every keyspace event and in
-//! the end all contents must be equal.
+//! Random commands, the same for our server and for the real one: every reply, every keyspace event, every
+//! replicated command and in the end all contents must be equal.
 //!
 //! Commands follow from a seed. What depends on the clock is left out: keys get deadlines far ahead, or in
 //! the past where that deletes them at once. `TOPPLE_DIFF_COMMANDS` sets how many commands a family runs
@@ -272,21 +272,44 @@ fn shown(command: &Command, reply: &Value) -> String {
     }
 }
 
-/// One of the two servers, with a client that commands and one that listens to events.
+/// One of the two servers, with a client that commands, one that listens to events, and a replica of sorts
+/// that only reads what it is sent.
 struct Side {
     _server: Server,
     client: Client,
     listener: Client,
+    replica: Client,
+    replica_db: String,
+}
+
+/// Becomes a replica and reads over the snapshot, which is empty.
+fn attach_replica(mut client: Client) -> Client {
+    client.send([["PSYNC", "?", "-1"].as_slice()].into_iter()).expect("a request for everything");
+    let next = |client: &mut Client| loop {
+        // Empty lines are signs of life.
+        let line = client.raw_line().expect("a line of the synchronization");
+        if !line.is_empty() {
+            return String::from_utf8_lossy(&line).into_owned();
+        }
+    };
+    let answer = next(&mut client);
+    assert!(answer.starts_with("+FULLRESYNC "), "{answer}");
+    let header = next(&mut client);
+    let length = header.strip_prefix('$').and_then(|length| length.parse().ok());
+    client.raw_bytes(length.unwrap_or_else(|| panic!("no length: {header}"))).expect("a snapshot");
+    client
 }
 
 impl Side {
     fn start(engine: Engine) -> Side {
-        let server = Server::start(engine, &["--notify-keyspace-events", "EAnm", "--databases", "16"]);
+        let directives = ["--notify-keyspace-events", "EAnm", "--repl-diskless-sync", "no"];
+        let server = Server::start(engine, &directives);
         let (client, mut listener) = (server.client(), server.client());
         for pattern in ["__keyevent@*", "end of batch"] {
             listener.call(&["PSUBSCRIBE", pattern]).expect("a subscription");
         }
-        Side { _server: server, client, listener }
+        let replica = attach_replica(server.client());
+        Side { _server: server, client, listener, replica, replica_db: String::new() }
     }
 
     fn replies(&mut self, commands: &[Command]) -> Vec<String> {
@@ -295,9 +318,13 @@ impl Side {
         commands.iter().map(|command| shown(command, &reply())).collect()
     }
 
-    /// The events since the last call.
-    fn events(&mut self) -> Vec<String> {
+    /// Ends a batch: a message that listeners get, and replicas as the command that it was.
+    fn end_batch(&mut self) {
         self.client.call(&["PUBLISH", "end of batch", ""]).expect("a reply");
+    }
+
+    /// The events of the batch that has ended.
+    fn events(&mut self) -> Vec<String> {
         let mut events = Vec::new();
         loop {
             let message = self.listener.reply().expect("an event");
@@ -308,6 +335,29 @@ impl Side {
                 return events;
             }
             events.push(format!("{} {}", Pattern::of(channel, None), Pattern::of(key, None)));
+        }
+    }
+
+    /// What was replicated of the batch that has ended.
+    fn replicated(&mut self) -> Vec<String> {
+        let mut commands = Vec::new();
+        loop {
+            let command = self.replica.reply().expect("a replicated command");
+            let items = command.as_array().expect("a command");
+            let mut words: Vec<&[u8]> = items.iter().filter_map(Value::as_bytes).collect();
+            match words[0].to_ascii_uppercase().as_slice() {
+                b"PUBLISH" => return commands,
+                b"PING" | b"REPLCONF" => continue,
+                b"SELECT" => {
+                    self.replica_db = String::from_utf8_lossy(words[1]).into_owned();
+                    continue;
+                }
+                // We leave away the conditions: they hold.
+                b"PEXPIREAT" => words.truncate(3),
+                _ => {}
+            }
+            let words: Vec<String> = words.iter().map(|word| resp::split::quote(word)).collect();
+            commands.push(format!("in {}: {}", self.replica_db, words.join(" ")));
         }
     }
 
@@ -340,6 +390,15 @@ fn written(command: &Command) -> String {
     command.iter().map(|word| resp::split::quote(word)).collect::<Vec<_>>().join(" ")
 }
 
+/// Fails with the first difference.
+#[track_caller]
+fn assert_alike(ours: &[String], real: &[String], what: impl Fn() -> String) {
+    let differs = (0..ours.len().max(real.len())).find(|&at| ours.get(at) != real.get(at));
+    if let Some(at) = differs {
+        panic!("{}\nnumber {at}: ours {:?}, real {:?}", what(), ours.get(at), real.get(at));
+    }
+}
+
 #[track_caller]
 fn compare(templates: &[&str]) {
     let seed = setting("TOPPLE_DIFF_SEED").unwrap_or(20_240_501);
@@ -355,13 +414,15 @@ fn compare(templates: &[&str]) {
             let before = history[history.len().saturating_sub(SHOWN)..].join("\n");
             assert_eq!(our, real, "seed {seed}, command {}; the last ones were\n{before}", history.len());
         }
-        let (our_events, real_events) = (ours.events(), real.events());
         let batch = || history[history.len() - BATCH..].join("\n");
-        assert_eq!(our_events, real_events, "seed {seed}, events of\n{}", batch());
+        ours.end_batch();
+        real.end_batch();
+        assert_alike(&ours.events(), &real.events(), || format!("seed {seed}, events of\n{}", batch()));
+        let (our_commands, real_commands) = (ours.replicated(), real.replicated());
+        assert_alike(&our_commands, &real_commands, || format!("seed {seed}, replicated of\n{}", batch()));
     }
-    assert_eq!(ours.contents(), real.contents(), "seed {seed}, contents in the end");
+    assert_alike(&ours.contents(), &real.contents(), || format!("seed {seed}, contents in the end"));
 }
-
 #[test]
 fn strings_are_alike() {
     compare(STRINGS);

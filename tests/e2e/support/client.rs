@@ -57,12 +57,42 @@ impl Client {
                 self.consumed += length;
                 return Ok(value);
             }
-            self.input.drain(..self.consumed);
-            self.consumed = 0;
-            let mut chunk = [0; 64 * 1024];
-            match self.stream.read(&mut chunk)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                length => self.input.extend_from_slice(&chunk[..length]),
+            self.fill()?;
+        }
+    }
+
+    /// The next line, without its end: for what is no reply (the snapshot of a synchronization).
+    pub fn raw_line(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            let unread = &self.input[self.consumed..];
+            if let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
+                let line = unread[..end].strip_suffix(b"\r").unwrap_or(&unread[..end]).to_vec();
+                self.consumed += end + 1;
+                return Ok(line);
+            }
+            self.fill()?;
+        }
+    }
+
+    /// The next bytes, so many.
+    pub fn raw_bytes(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        while self.input.len() - self.consumed < length {
+            self.fill()?;
+        }
+        let bytes = self.input[self.consumed..self.consumed + length].to_vec();
+        self.consumed += length;
+        Ok(bytes)
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        self.input.drain(..self.consumed);
+        self.consumed = 0;
+        let mut chunk = [0; 64 * 1024];
+        match self.stream.read(&mut chunk)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            length => {
+                self.input.extend_from_slice(&chunk[..length]);
+                Ok(())
             }
         }
     }

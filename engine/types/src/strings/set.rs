@@ -135,11 +135,9 @@ fn set_with(
         return Ok(());
     }
     match (deadline, options.life) {
-        (Some(deadline), Life::Until(clock, _)) => {
+        (Some(deadline), _) => {
             store_until(ctx, key, value, deadline);
-            if clock != Clock::PXAT {
-                replicate_with_deadline(ctx, key, value, deadline);
-            }
+            replicate_with_deadline(ctx, key, value, deadline);
         }
         (_, Life::Keep) => store_string(ctx, key, value, Expiry::Keep),
         _ => store_string(ctx, key, value, Expiry::Clear),

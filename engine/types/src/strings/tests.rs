@@ -85,7 +85,7 @@ fn set_with_a_time_is_replicated_as_a_deadline() {
             SET k v PXAT 1000000000500 NX
                 nil
             SET n v PXAT 1000000000500 NX
-                +OK dirty=1 touched=0:n events=new@0:n,set@0:n,expire@0:n
+                +OK dirty=1 touched=0:n events=new@0:n,set@0:n,expire@0:n replicated=[SET n v PXAT 1000000000500]
             SET k w KEEPTTL
                 +OK dirty=1 touched=0:k events=set@0:k
             SET k w KEEPTTL GET
