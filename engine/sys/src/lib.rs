@@ -21,6 +21,7 @@ pub use fork::{
 };
 pub use line::{append_line, write_line};
 pub use process::{
-    Ended, Reaped, SpawnSpec, become_subreaper, signal_process, spawn, waitpid_nohang, waitpid_nohang_any,
+    Ended, Reaped, SIGKILL, SpawnSpec, become_subreaper, daemonize, signal_process, spawn, waitpid_nohang,
+    waitpid_nohang_any,
 };
 pub use title::{claim_title_area, set_comm, set_title};

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid, getppid};
 
@@ -23,6 +23,17 @@ pub enum Ended {
     Code(i32),
     /// By this signal.
     Signal(i32),
+}
+
+/// SIGKILL's number.
+pub const SIGKILL: i32 = libc::SIGKILL;
+
+/// Leaves the terminal and goes on in the background, with the standard streams to nowhere.
+///
+/// # Errors
+/// Those of `fork` and `setsid`.
+pub fn daemonize() -> io::Result<()> {
+    Ok(nix::unistd::daemon(true, false)?)
 }
 
 /// A child that was waited for; its pid may be reused by the kernel from now on.
@@ -74,8 +85,7 @@ pub fn signal_process(pid: i32, signal: i32) -> io::Result<()> {
     if pid <= 0 {
         return Err(Errno::EINVAL.into());
     }
-    let signal = Signal::try_from(signal)?;
-    Ok(nix::sys::signal::kill(Pid::from_raw(pid), signal)?)
+    Ok(nix::sys::signal::kill(Pid::from_raw(pid), Signal::try_from(signal)?)?)
 }
 
 /// Makes the calling process the one that orphaned descendants are re-parented to.
@@ -100,7 +110,7 @@ pub struct SpawnSpec {
 }
 
 /// Starts a child that is killed when the calling thread ends, and gives its pid once the program was
-/// executed. The caller reaps it.
+/// executed. It blocks and ignores no signal, whatever its parent does. The caller reaps it.
 ///
 /// # Errors
 /// `EINVAL` without a program; otherwise fork's or exec's.
@@ -117,12 +127,26 @@ pub fn spawn(spec: SpawnSpec) -> io::Result<i32> {
         .stdin(Stdio::null())
         .stdout(spec.output.try_clone()?)
         .stderr(spec.output);
-    // SAFETY: the closure makes two system calls and allocates nothing, so it may run between fork and exec.
+    // SAFETY: the closure makes a few system calls and allocates nothing, so it may run between fork and
+    // exec.
     unsafe {
-        command.pre_exec(move || die_with_parent(parent));
+        command.pre_exec(move || {
+            die_with_parent(parent)?;
+            expect_every_signal()
+        });
     }
     let child = command.spawn()?;
     Ok(i32::try_from(child.id()).expect("a pid is positive and fits pid_t"))
+}
+
+/// Blocked and ignored signals survive an exec: a server that is started with SIGTERM blocked could not be
+/// stopped.
+fn expect_every_signal() -> io::Result<()> {
+    for number in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM, Signal::SIGPIPE, Signal::SIGCHLD] {
+        // SAFETY: installs the default, no Rust function.
+        unsafe { signal(number, SigHandler::SigDfl) }?;
+    }
+    Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?)
 }
 
 /// Asks for SIGKILL when the parent (the forking thread) ends, and fails if it already has.

@@ -176,12 +176,31 @@ fn spawned_child_is_signalled_and_reaped() {
     assert!(sys::signal_process(-1, 9).is_err(), "-1 would be everything");
 }
 
+/// A guardian ignores SIGHUP and may block more; its children must not inherit that.
+fn assert_polite_signals_reach_children() {
+    use nix::sys::signal::{SigSet, Signal};
+    let mut blocked = SigSet::empty();
+    blocked.add(Signal::SIGTERM);
+    blocked.thread_block().expect("mask");
+    for number in ["TERM", "HUP"] {
+        let pid = sys::spawn(sys::SpawnSpec {
+            argv: ["sh", "-c", &format!("kill -{number} $$; exit 0")].map(Into::into).to_vec(),
+            env: Vec::new(),
+            cwd: std::env::temp_dir(),
+            output: File::options().write(true).open("/dev/null").expect("null"),
+        })
+        .expect("spawn");
+        assert!(matches!(reap(pid), sys::Ended::Signal(_)), "SIG{number} did not reach the child");
+    }
+}
+
 fn guardian_serves_its_socket_and_ends_descendants() {
     let dir = tempfile::tempdir().expect("temp dir");
     let mut guardian = sys::fork_guardian(|mut socket| {
         sys::become_subreaper().expect("subreaper");
         // A child whose own child ignores every polite signal and has a child itself.
         let script = "(trap '' TERM INT HUP; sleep 1000 & touch up; sleep 1000) & sleep 1000";
+        assert_polite_signals_reach_children();
         sys::spawn(sys::SpawnSpec {
             argv: vec!["sh".into(), "-c".into(), script.into()],
             env: Vec::new(),
