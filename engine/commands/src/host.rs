@@ -5,7 +5,7 @@
 
 use keyspace::Db;
 
-use crate::config::Level;
+use crate::config::{Level, LogLevel};
 use crate::snapshot::SnapshotInfo;
 
 /// Where a snapshot child writes.
@@ -38,6 +38,10 @@ pub struct Figures {
 pub trait Host {
     /// Writes a log line.
     fn log(&mut self, level: Level, text: &str);
+    /// The server has become a replica, or a master.
+    fn role_changed(&mut self, replica: bool);
+    /// The least severity logged has changed.
+    fn log_level_changed(&mut self, least: LogLevel);
     /// Current figures.
     fn figures(&mut self) -> Figures;
     /// Writes the snapshot file `path` (relative to the working directory) now, atomically.

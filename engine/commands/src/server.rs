@@ -58,6 +58,8 @@ pub struct Server {
     /// Figures as the last INFO found them.
     pub(crate) info_figures: crate::host::Figures,
     expire_from: usize,
+    /// A deadline was set that is nearer than the next tick.
+    pub(crate) timer_changed: bool,
 }
 
 /// An orderly end, asked for.
@@ -121,6 +123,7 @@ impl Server {
             active_expire: true,
             info_figures: crate::host::Figures::default(),
             expire_from: 0,
+            timer_changed: false,
             config,
         };
         server.refresh_gates();
@@ -289,6 +292,13 @@ impl Server {
         }
     }
 
+    /// Whether some client has output that was not sent yet.
+    pub fn has_unsent_output(&self) -> bool {
+        let may_send =
+            |client: &&crate::client::Client| client.rare.replica.as_ref().is_none_or(|r| r.may_send());
+        self.clients.iter().filter(may_send).any(|client| !client.out.is_empty() || client.unsent > 0)
+    }
+
     /// What is to be done with client `id`, which was woken.
     pub fn attention(&self, id: ClientId) -> Then {
         self.clients.get(id).map_or(Then::Close, |client| self.then(client))
@@ -297,6 +307,11 @@ impl Server {
     /// Clients that got output, were unblocked or must be closed outside their own commands.
     pub fn take_woken(&mut self) -> Vec<ClientId> {
         self.clients.take_woken()
+    }
+
+    /// Whether [`next_timeout_ms`](Self::next_timeout_ms) may have come nearer since the last call.
+    pub fn take_timer_changed(&mut self) -> bool {
+        std::mem::take(&mut self.timer_changed)
     }
 
     /// Whether [`take_woken`](Self::take_woken) has something to give.

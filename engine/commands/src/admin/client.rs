@@ -395,6 +395,7 @@ impl Server {
             }
             None => pause,
         });
+        self.timer_changed = true;
         self.refresh_gates();
     }
 

@@ -132,6 +132,7 @@ impl Server {
     /// Passes changed settings on to where they are kept.
     fn settings_changed(&mut self) {
         let settings = &self.config.settings;
+        self.host.log_level_changed(settings.loglevel);
         self.effects.notify = settings.notify_keyspace_events.0;
         let backlog_bytes = settings.repl_backlog_size as usize;
         if self.replicating.history.backlog_size() != backlog_bytes {

@@ -40,6 +40,8 @@ pub(crate) struct Replicating {
     acks_wanted: bool,
     last_ping_ms: u64,
     without_replicas_since_ms: Option<u64>,
+    /// There was a master until just now: the connection to it must be closed.
+    orphaned: bool,
     /// Where to go on, read from a snapshot before the link to the master exists.
     resumed: Option<(Position, u32)>,
 }
@@ -70,6 +72,7 @@ impl Replicating {
             acks_wanted: false,
             last_ping_ms: 0,
             without_replicas_since_ms: None,
+            orphaned: false,
             resumed: None,
         }
     }

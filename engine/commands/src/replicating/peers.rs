@@ -254,6 +254,16 @@ impl Server {
         receivers
     }
 
+    /// Whether replicas wait for the snapshot file that was just written.
+    pub fn snapshot_has_receivers(&self) -> bool {
+        !self.replicas_in(PeerState::WaitBgsaveEnd).is_empty()
+    }
+
+    /// Forty random digits to end a snapshot whose length is not known beforehand.
+    pub fn new_mark(&mut self) -> [u8; 40] {
+        self.random.hex_id()
+    }
+
     /// A replica was sent its whole snapshot; `marked`: with an end mark instead of a length.
     pub fn snapshot_sent(&mut self, id: ClientId, marked: bool) {
         let now_ms = self.now.mono_ms;
@@ -478,6 +488,7 @@ pub(crate) fn wait(server: &mut Server, client: &mut Client, args: Args<'_>) -> 
     }
     let deadline_ms = (timeout_ms > 0).then(|| server.now.mono_ms.saturating_add(timeout_ms));
     client.blocked = Some(Blocked::Wait { replicas, offset, deadline_ms });
+    server.timer_changed = true;
     server.replicating.ask_for_acks();
     Ok(())
 }

@@ -128,10 +128,12 @@ impl Server {
             .unwrap_or_default()
     }
 
-    /// Whether [`take_master_requests`](Self::take_master_requests) has something to give, or this server has
-    /// no master (any more).
+    /// Whether [`take_master_requests`](Self::take_master_requests) has something to give.
     pub fn has_master_requests(&self) -> bool {
-        self.replicating.upstream.as_ref().is_none_or(|upstream| !upstream.requests.is_empty())
+        match &self.replicating.upstream {
+            Some(upstream) => !upstream.requests.is_empty(),
+            None => self.replicating.orphaned,
+        }
     }
 
     /// When [`Input::Timeout`] is due to the link, in monotonic milliseconds.
@@ -340,6 +342,7 @@ impl Server {
         if self.replicating.upstream.take().is_none() {
             return;
         }
+        self.replicating.orphaned = true;
         self.flush_replication();
         let id = super::new_id(&mut self.random);
         let line = self.replicating.history.shift_to(id);
@@ -348,6 +351,7 @@ impl Server {
         self.disconnect_replicas();
         self.replicating.without_replicas_since_ms = Some(self.now.mono_ms);
         self.config.settings.replicaof = None;
+        self.host.role_changed(false);
         self.log(Level::Notice, format!("MASTER MODE enabled (user request from '{by}')"));
         self.refresh_gates();
     }
@@ -371,6 +375,7 @@ impl Server {
         self.disconnect_replicas();
         self.config.settings.replicaof = Some((host.clone(), port));
         self.replicating.upstream = Some(Upstream::waiting((host.clone(), port)));
+        self.host.role_changed(true);
         self.log(Level::Notice, format!("REPLICAOF {host}:{port} enabled (user request from '{by}')"));
         self.open_link(position, stream_db);
         // The shell may still hold the old connection.

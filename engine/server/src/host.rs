@@ -1,0 +1,145 @@
+//! The server's [`Host`]: files, forks, the log, figures of the process.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use commands::config::Level;
+use commands::snapshot::SnapshotInfo;
+use commands::{Figures, Host, SnapshotTarget};
+use keyspace::Db;
+
+use crate::log::{Log, Role};
+use crate::snapshot_child::{self, ChildState};
+
+/// The process's side of the server.
+pub(crate) struct ProcessHost {
+    log: Rc<Log>,
+    role: std::cell::Cell<Role>,
+    child: Rc<ChildState>,
+    port: i64,
+    peak_bytes: u64,
+    startup_bytes: u64,
+    total_system_bytes: u64,
+}
+
+impl ProcessHost {
+    pub(crate) fn new(log: Rc<Log>, role: Role, child: Rc<ChildState>, port: i64) -> Self {
+        Self {
+            log,
+            role: std::cell::Cell::new(role),
+            child,
+            port,
+            peak_bytes: 0,
+            startup_bytes: allocated_bytes(),
+            total_system_bytes: total_system_bytes(),
+        }
+    }
+}
+
+impl Host for ProcessHost {
+    fn log(&mut self, level: Level, text: &str) {
+        self.log.line(self.role.get(), level, text);
+    }
+
+    fn role_changed(&mut self, replica: bool) {
+        self.role.set(if replica { Role::Replica } else { Role::Master });
+    }
+
+    fn log_level_changed(&mut self, least: commands::config::LogLevel) {
+        self.log.set_least(least);
+    }
+
+    fn figures(&mut self) -> Figures {
+        let used_bytes = allocated_bytes();
+        self.peak_bytes = self.peak_bytes.max(used_bytes);
+        let own = sys::cpu_times(sys::CpuOf::Process);
+        let children = sys::cpu_times(sys::CpuOf::Children);
+        let seconds = |us: u64| us as f64 / 1e6;
+        Figures {
+            used_bytes,
+            peak_bytes: self.peak_bytes,
+            startup_bytes: self.startup_bytes,
+            rss_bytes: sys::rss_bytes(std::process::id() as i32).unwrap_or(0),
+            total_system_bytes: self.total_system_bytes,
+            cpu_seconds: [own.system_us, own.user_us, children.system_us, children.user_us].map(seconds),
+        }
+    }
+
+    fn save(&mut self, path: &str, dbs: &[Db], info: &SnapshotInfo) -> Result<(), String> {
+        snapshot_child::write_file(path, dbs, info, &mut |_| {}).map_err(|error| error.to_string())
+    }
+
+    fn start_snapshot(
+        &mut self,
+        target: SnapshotTarget,
+        path: &str,
+        dbs: &[Db],
+        info: &SnapshotInfo,
+    ) -> Result<u64, String> {
+        let kind = if target == SnapshotTarget::File { "redis-rdb-bgsave" } else { "redis-rdb-to-slaves" };
+        let title = format!("{kind} *:{}", self.port);
+        snapshot_child::begin(&self.child, &self.log, target, path, &title, dbs, info)
+    }
+
+    fn kill_snapshot(&mut self) {
+        if let Some(pid) = self.child.pid.get() {
+            // It is our child and not reaped yet, so the number is still its own.
+            let _ = sys::signal_process(pid, sys::SIGKILL);
+        }
+    }
+
+    fn snapshot_cow_bytes(&self) -> u64 {
+        self.child.cow_bytes.get()
+    }
+
+    fn sleep(&mut self, seconds: f64) {
+        std::thread::sleep(Duration::from_secs_f64(seconds));
+    }
+
+    fn read_file(&mut self, path: &str) -> Result<String, String> {
+        std::fs::read_to_string(path).map_err(|error| error.to_string())
+    }
+
+    fn write_file(&mut self, path: &str, text: &str) -> Result<(), String> {
+        replace_file(path, text).map_err(|error| error.to_string())
+    }
+
+    fn change_directory(&mut self, path: &str) -> Result<String, String> {
+        std::env::set_current_dir(path).map_err(|error| error.to_string())?;
+        let directory = std::env::current_dir().map_err(|error| error.to_string())?;
+        Ok(directory.to_string_lossy().into_owned())
+    }
+
+    fn free(&mut self, garbage: Vec<Db>) {
+        if garbage.iter().map(Db::len).sum::<usize>() < 1000 {
+            return;
+        }
+        // Walking a large table to free it would stall every client; the thread ends with its work.
+        let _ = std::thread::Builder::new().name("free".into()).spawn(move || drop(garbage));
+    }
+}
+
+/// Writes a file beside the old one, makes it durable and renames it over.
+fn replace_file(path: &str, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let temporary = format!("{path}.{}.tmp", std::process::id());
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+}
+
+fn allocated_bytes() -> u64 {
+    // The allocator's statistics are as of the last epoch.
+    let _ = tikv_jemalloc_ctl::epoch::advance();
+    tikv_jemalloc_ctl::stats::allocated::read().unwrap_or(0) as u64
+}
+
+fn total_system_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024
+}

@@ -1,0 +1,246 @@
+//! A server process from start to end.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use commands::config::{Config, Level};
+use commands::{Identity, Server};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::LocalSet;
+
+use crate::connection;
+use crate::host::ProcessHost;
+use crate::listen::{self, Listeners};
+use crate::load;
+use crate::log::{Log, Role};
+use crate::master_link;
+use crate::options::{Program, Start};
+use crate::shell::{self, Shell};
+use crate::snapshot_child::{self, ChildState};
+use crate::transport::Transport;
+
+/// Time for connections to take their last output when the server ends.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Runs the server; gives its exit code.
+pub(crate) fn run(mut start: Start) -> i32 {
+    let started = Instant::now();
+    if let Err(text) = enter_directory(&mut start.config) {
+        crate::options::print(1, &format!("{text}\n"));
+        return 1;
+    }
+    let settings = &start.config.settings;
+    if settings.daemonize {
+        if let Err(error) = sys::daemonize() {
+            crate::options::print(1, &format!("Can't go into the background: {error}\n"));
+            return 1;
+        }
+    }
+    let log = match Log::open(&settings.logfile, settings.loglevel) {
+        Ok(log) => Rc::new(log),
+        Err(text) => {
+            crate::options::print(1, &format!("{text}\n"));
+            return 1;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            log.line(Role::Master, Level::Warning, &format!("Can't start the event loop: {error}"));
+            return 1;
+        }
+    };
+    let pidfile = start.config.settings.pidfile.clone();
+    let code = LocalSet::new().block_on(&runtime, serve(start, log, started));
+    if !pidfile.is_empty() {
+        let _ = std::fs::remove_file(pidfile);
+    }
+    code
+}
+
+/// Makes `dir` absolute and goes there.
+fn enter_directory(config: &mut Config) -> Result<(), String> {
+    let wanted = &config.settings.dir;
+    std::env::set_current_dir(wanted).map_err(|error| format!("Can't chdir to '{wanted}': {error}"))?;
+    let directory =
+        std::env::current_dir().map_err(|error| format!("Can't tell the working directory: {error}"))?;
+    config.settings.dir = directory.to_string_lossy().into_owned();
+    Ok(())
+}
+
+async fn serve(start: Start, log: Rc<Log>, started: Instant) -> i32 {
+    let Start { program, config } = start;
+    let replica = config.settings.replicaof.is_some();
+    let role = match program {
+        Program::Sentinel => Role::Sentinel,
+        Program::Server if replica => Role::Replica,
+        Program::Server => Role::Master,
+    };
+    announce(&config, program, &log, role);
+    let listeners = match listen::open(&config.settings, &log, role) {
+        Ok(listeners) => listeners,
+        Err(_) => return 1,
+    };
+    write_pidfile(&config, &log, role);
+    let child = Rc::new(ChildState::default());
+    let host = ProcessHost::new(log.clone(), role, child.clone(), config.settings.port);
+    let port = config.settings.port;
+    let unix_path = config.settings.unixsocket.clone();
+    let tcp = !listeners.tcp.is_empty();
+    let server = Server::new(config, identity(), Box::new(host), shell::now(started));
+    let shell = &Rc::new(Shell::new(server, child, started));
+    tokio::task::spawn_local(tick(shell.clone()));
+    tokio::task::spawn_local(snapshot_child::follow_all(shell.clone()));
+    accept_all(shell, listeners, &unix_path);
+    set_title(program, port);
+    log.line(role, Level::Notice, "Server initialized");
+    if let Err(text) = load::load(shell).await {
+        log.line(role, Level::Warning, &text);
+        return 1;
+    }
+    if tcp {
+        log.line(role, Level::Notice, "Ready to accept connections tcp");
+    }
+    if !unix_path.is_empty() {
+        log.line(role, Level::Notice, "Ready to accept connections unix");
+    }
+    tokio::task::spawn_local(master_link::run(shell.clone()));
+    shell.with(|server, now| server.start_replication(now));
+    tokio::task::spawn_local(signals(shell.clone()));
+    shell.exit.wait().await;
+    // Replicas and the client that asked get what is still theirs.
+    let quiet = async {
+        while shell.server.borrow().has_unsent_output() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, quiet).await;
+    let code = shell.server.borrow().exit_code();
+    code.unwrap_or(0)
+}
+
+fn identity() -> Identity {
+    let seed = std::collections::hash_map::RandomState::new();
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos() as u64);
+    let read = |name: &str| {
+        std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default().trim().to_string()
+    };
+    Identity {
+        pid: std::process::id(),
+        executable: std::env::current_exe()
+            .map(|path| path.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        os: format!("{} {} {}", read("ostype"), read("osrelease"), std::env::consts::ARCH),
+        seed: std::hash::BuildHasher::hash_one(&seed, (time, std::process::id())),
+    }
+}
+
+fn announce(config: &Config, program: Program, log: &Log, role: Role) {
+    let pid = std::process::id();
+    let version = env!("CARGO_PKG_VERSION");
+    log.line(Role::Child, Level::Notice, "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+    log.line(
+        Role::Child,
+        Level::Notice,
+        &format!("Redis version=7.2.4, bits=64, commit=00000000, modified=0, pid={pid}, just started"),
+    );
+    if config.file.is_some() {
+        log.line(Role::Child, Level::Notice, "Configuration loaded");
+    } else {
+        log.line(Role::Child, Level::Warning, "Warning: no config file specified, using the default config. In order to specify a config file use topple server /path/to/redis.conf");
+    }
+    log.line(role, Level::Notice, "monotonic clock: POSIX clock_gettime");
+    let mode = if program == Program::Sentinel { "sentinel" } else { "standalone" };
+    let port = config.settings.port;
+    log.raw(&format!(
+        "\n    \\_/   Topple {version}, speaking Redis 7.2.4\n     |    Running in {mode} mode\n   __|__  Port: {port}\n  /     \\ PID: {pid}\n\n"
+    ));
+}
+
+fn write_pidfile(config: &Config, log: &Log, role: Role) {
+    let path = &config.settings.pidfile;
+    if !path.is_empty() {
+        if let Err(error) = std::fs::write(path, format!("{}\n", std::process::id())) {
+            log.line(role, Level::Warning, &format!("Failed to write PID file: {error} ({path})"));
+        }
+    }
+}
+
+fn set_title(program: Program, port: i64) {
+    let (name, suffix) = match program {
+        Program::Server => ("redis-server", ""),
+        Program::Sentinel => ("redis-sentinel", " [sentinel]"),
+    };
+    sys::set_title(&format!("{name} *:{port}{suffix}"));
+}
+
+fn accept_all(shell: &Rc<Shell>, listeners: Listeners, unix_path: &str) {
+    for listener in listeners.tcp {
+        let shell = shell.clone();
+        tokio::task::spawn_local(async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        let keepalive_s = shell.server.borrow().config.settings.tcp_keepalive;
+                        let transport = Transport::tcp(stream, keepalive_s);
+                        tokio::task::spawn_local(connection::serve(shell.clone(), transport, String::new()));
+                    }
+                    Err(error) => refused(&shell, &error).await,
+                }
+            }
+        });
+    }
+    if let Some(listener) = listeners.unix {
+        let (shell, path) = (shell.clone(), unix_path.to_string());
+        tokio::task::spawn_local(async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        let serve = connection::serve(shell.clone(), Transport::Unix(stream), path.clone());
+                        tokio::task::spawn_local(serve);
+                    }
+                    Err(error) => refused(&shell, &error).await,
+                }
+            }
+        });
+    }
+}
+
+/// Accepting failed, most likely for want of descriptors: say so and wait, rather than spin.
+async fn refused(shell: &Shell, error: &std::io::Error) {
+    shell.with(|server, _| server.log(Level::Warning, format!("Accepting client connection: {error}")));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+/// The server's timer: `hz` times a second, and when a deadline comes sooner.
+async fn tick(shell: Rc<Shell>) {
+    loop {
+        let next = {
+            let server = shell.server.borrow();
+            let period_ms = 1000 / server.config.settings.hz.max(1) as u64;
+            let regular = shell.now().mono_ms + period_ms;
+            server.next_timeout_ms().map_or(regular, |at_ms| at_ms.min(regular))
+        };
+        tokio::select! {
+            () = tokio::time::sleep_until(shell.instant(next)) => {}
+            () = shell.timer.wait() => {}
+        }
+        shell.with(|server, now| server.tick(now));
+    }
+}
+
+async fn signals(shell: Rc<Shell>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    loop {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        shell.with(|server, now| server.shutdown_by_signal(name, now));
+    }
+}
