@@ -199,14 +199,17 @@ impl Sentinel {
     /// Applies all rules to one master, until they have nothing to add.
     fn look_at(&mut self, index: usize) {
         let (core, master, peers) = (&mut self.core, &mut self.masters[index], &mut self.peers);
+        if core.mono() < master.wake {
+            return;
+        }
         for _ in 0..MAX_ROUNDS {
-            if core.mono() < master.wake || core.crashed {
-                return;
-            }
+            let queued = core.outbox.len();
             core.take_wake();
             apply_rules(core, master, peers);
             master.wake = core.take_wake();
-            if !core.is_prompt() {
+            // A rule that acted has a new deadline, and may call for others.
+            let is_quiet = core.outbox.len() == queued && core.mono() < master.wake;
+            if is_quiet || core.crashed || !core.is_prompt() {
                 return;
             }
         }

@@ -80,10 +80,7 @@ fn probe_server(
     }
     probe_info(core, server, settings, every);
     probe_ping(core, &mut server.link, settings.down_after_ms, settings.command("PING"));
-    // Without the subscription the answer to our hello would be missed.
-    if server.link.is_up() {
-        hello::publish_on_server(core, server, settings, what);
-    }
+    hello::publish_on_server(core, server, settings, what);
 }
 
 fn probe_info(core: &mut Core, server: &mut Server, settings: &MasterSettings, every: InfoPeriod) {

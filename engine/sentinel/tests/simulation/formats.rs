@@ -143,7 +143,10 @@ fn wrong_lines_are_named_with_their_reason() {
         ("sentinel down-after-milliseconds other 5", "No such master with specified name."),
         ("sentinel myid abc", "Malformed Sentinel id in myid option."),
         ("sentinel resolve-hostnames maybe", "Please specify yes or no for the resolve-hostnames option."),
-        ("sentinel deny-scripts-reconfig x", "Please specify yes or no for the deny-scripts-reconfig options."),
+        (
+            "sentinel deny-scripts-reconfig x",
+            "Please specify yes or no for the deny-scripts-reconfig options.",
+        ),
         ("sentinel pace fast", "Please specify redis or prompt for the pace option."),
         ("sentinel monitor \"m", "Unbalanced quotes in configuration line"),
     ];
@@ -190,7 +193,10 @@ fn replies_to_clients_are_those_of_redis() {
         ("SENTINEL set m foo bar", "ERR Unknown option or number of arguments for SENTINEL SET 'foo'"),
         ("SENTINEL set m quorum", "ERR wrong number of arguments for 'sentinel|set' command"),
         ("SENTINEL set m quorum x", "ERR Invalid argument 'x' for SENTINEL SET 'quorum'"),
-        ("SENTINEL set m down-after-milliseconds 0", "ERR Invalid argument '0' for SENTINEL SET 'down-after-milliseconds'"),
+        (
+            "SENTINEL set m down-after-milliseconds 0",
+            "ERR Invalid argument '0' for SENTINEL SET 'down-after-milliseconds'",
+        ),
         (
             "SENTINEL set m rename-command config",
             "ERR Unknown option or number of arguments for SENTINEL SET 'rename-command'",
@@ -213,10 +219,7 @@ fn replies_to_clients_are_those_of_redis() {
         ("SENTINEL monitor a 127.0.0.1 1 0", "ERR Quorum must be 1 or greater."),
         ("SENTINEL monitor m 127.0.0.1 1 1", "ERR Duplicate master name."),
         ("SENTINEL remove x", no_master),
-        (
-            "SENTINEL is-master-down-by-addr 127.0.0.1 x 0 *",
-            "ERR value is not an integer or out of range",
-        ),
+        ("SENTINEL is-master-down-by-addr 127.0.0.1 x 0 *", "ERR value is not an integer or out of range"),
         ("PUBLISH a b", "ERR Only HELLO messages are accepted by Sentinel instances."),
     ];
     for (line, expected) in cases {
@@ -240,13 +243,8 @@ fn replies_to_clients_are_those_of_redis() {
 
 #[test]
 fn fields_come_in_the_order_of_redis() {
-    let mut world = World::new(
-        1,
-        1,
-        1,
-        2,
-        "sentinel monitor m $IP0 6379 2\nsentinel down-after-milliseconds m 500\n",
-    );
+    let mut world =
+        World::new(1, 1, 1, 2, "sentinel monitor m $IP0 6379 2\nsentinel down-after-milliseconds m 500\n");
     world.run_for(500);
     let names = |reply: Option<Reply>| {
         let list = match reply {

@@ -72,7 +72,8 @@ fn a_killed_master_is_failed_over_once() {
     );
     let observer = (leader + 1) % 3;
     let last = kinds(&world, observer, killed);
-    let expected = ["+new-epoch", "+vote-for-leader", "+config-update-from", "+switch-master", "+slave", "+slave"];
+    let expected =
+        ["+new-epoch", "+vote-for-leader", "+config-update-from", "+switch-master", "+slave", "+slave"];
     assert!(last.ends_with(&expected), "{last:?}");
     assert_eq!((world.count("+switch-master"), world.count("+try-failover")), (3, 1));
     let chosen = address(&world, 0, "mymaster").expect("an address");
@@ -217,9 +218,12 @@ fn a_failover_by_hand_asks_nobody() {
 
 #[test]
 fn priority_then_offset_then_run_id_choose_the_replica() {
-    for (priorities, offset_of_2, expected) in
-        [([100, 10, 100], 0, Some(2)), ([100, 100, 100], 500, Some(2)), ([100, 100, 100], 0, Some(1)), ([0, 0, 0], 0, None)]
-    {
+    for (priorities, offset_of_2, expected) in [
+        ([100, 10, 100], 0, Some(2)),
+        ([100, 100, 100], 500, Some(2)),
+        ([100, 100, 100], 0, Some(1)),
+        ([0, 0, 0], 0, None),
+    ] {
         let mut world = ready(3, 3, THREE);
         for (n, priority) in priorities.into_iter().enumerate() {
             world.servers[n + 1].priority = priority;
@@ -287,7 +291,8 @@ fn a_replica_that_never_follows_does_not_hold_up_the_rest() {
     // The order is on its way to one of the two; that one stands still, but
     // answers again before it is held to be down.
     let told: Vec<_> = world.events().filter(|(_, _, e)| e.kind == "+slave-reconf-sent").collect();
-    let host: usize = told[0].2.text.split(&[':', '.'][..]).nth(3).and_then(|n| n.parse().ok()).expect("a host");
+    let host: usize =
+        told[0].2.text.split(&[':', '.'][..]).nth(3).and_then(|n| n.parse().ok()).expect("a host");
     let (stubborn, now) = (host - 1, world.now);
     world.cut(stubborn, world.nodes[leader_of(&world)].host);
     world.run_for(300);
@@ -341,10 +346,7 @@ fn sentinels_that_move_or_are_replaced_are_recognised() {
     let hello = format!("10.9.9.9,26379,{id},{epoch_and_master}");
     assert_eq!(world.command(0, &["PUBLISH", "__sentinel__:hello", &hello]), Some(Reply::Int(1)));
     let switch = world.events().find(|(_, _, e)| e.kind == "+sentinel-address-switch").expect("noticed").2;
-    assert_eq!(
-        switch.text,
-        format!("master mymaster 10.0.0.1 6379 ip 10.9.9.9 port 26379 for {id}")
-    );
+    assert_eq!(switch.text, format!("master mymaster 10.0.0.1 6379 ip 10.9.9.9 port 26379 for {id}"));
     let newcomer = "d".repeat(40);
     let hello = format!("10.9.9.9,26379,{newcomer},{epoch_and_master}");
     world.command(0, &["PUBLISH", "__sentinel__:hello", &hello]);

@@ -51,8 +51,7 @@ fn build(seed: u64) -> (World, Shape) {
         quorum: sentinels / 2 + usize::from(!dice.chance(20)),
     };
     let text = directives(&shape, &mut dice);
-    let mut world =
-        World::new(seed ^ 0xfa11, shape.groups, shape.replicas, shape.sentinels, &text);
+    let mut world = World::new(seed ^ 0xfa11, shape.groups, shape.replicas, shape.sentinels, &text);
     world.max_delay_ms = [1, 5, 20, 60][dice.below(4) as usize];
     (world, shape)
 }
@@ -148,9 +147,9 @@ fn run(seed: u64) {
     for _ in 0..480 {
         world.run_for(500);
         let groups = 0..shape.groups;
-        agreed = groups.into_iter().all(|g| {
-            checks::has_converged(&world, &format!("m{g}"), g * size..(g + 1) * size)
-        });
+        agreed = groups
+            .into_iter()
+            .all(|g| checks::has_converged(&world, &format!("m{g}"), g * size..(g + 1) * size));
         if agreed {
             break;
         }

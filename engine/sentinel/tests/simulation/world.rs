@@ -123,7 +123,13 @@ impl World {
     /// A world of `groups` masters with `replicas` each, watched by
     /// `sentinels` that all have the configuration `directives`, in which
     /// `$IPn` stands for the address of the n-th master.
-    pub(crate) fn new(seed: u64, groups: usize, replicas: usize, sentinels: usize, directives: &str) -> World {
+    pub(crate) fn new(
+        seed: u64,
+        groups: usize,
+        replicas: usize,
+        sentinels: usize,
+        directives: &str,
+    ) -> World {
         let mut world = World::stopped(seed, groups, replicas, sentinels, directives);
         (0..sentinels).for_each(|n| world.start(n));
         world
@@ -446,8 +452,7 @@ impl World {
         if !self.is_alive(to) {
             return self.input(sentinel, Input::ConnectFailed { link, error: "Connection refused".into() });
         }
-        let fresh =
-            Conn { from, to, subscribed: false, multi: None, last: [0, 0], held: VecDeque::new() };
+        let fresh = Conn { from, to, subscribed: false, multi: None, last: [0, 0], held: VecDeque::new() };
         self.conns.insert(conn, fresh);
         let local_ip = ip_of(from).parse().expect("an address");
         self.input(sentinel, Input::Connected { link, local_ip });
@@ -677,7 +682,8 @@ impl World {
         let word = String::from_utf8_lossy(&args[0]).to_ascii_uppercase();
         let reply = match word.as_str() {
             "SENTINEL" | "PUBLISH" => {
-                let words: Vec<String> = args.iter().map(|a| String::from_utf8_lossy(a).into_owned()).collect();
+                let words: Vec<String> =
+                    args.iter().map(|a| String::from_utf8_lossy(a).into_owned()).collect();
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 match self.command(sentinel, &words) {
                     Some(reply) => value_of(reply),
