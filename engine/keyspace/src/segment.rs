@@ -265,6 +265,16 @@ impl Segment {
         std::iter::once(&buckets[home]).chain(beyond).flat_map(Bucket::slots).chain(spilled)
     }
 
+    /// Whether the end of a chain says what the spilled list holds.
+    #[cfg(test)]
+    pub(crate) fn chain_end_is_right(&self, buckets: &[Bucket], home: usize) -> bool {
+        let mut link = buckets[home].link();
+        while link != 0 && link != SPILLED {
+            link = self.overflow[usize::from(link) - 1].link();
+        }
+        (link == SPILLED) == self.spilled.iter().any(|one| usize::from(one.home) == home)
+    }
+
     /// How many entries one home bucket has with its chain, spilled ones left out, and the one at
     /// `index` among them.
     pub(crate) fn nth_of_chain<'a>(

@@ -61,6 +61,7 @@ impl Table {
                 in_chain += 1;
             }
             assert!(in_chain == len || segment.has_spilled());
+            assert!(segment.chain_end_is_right(buckets, home));
             count += in_chain;
         }
         assert_eq!((count, volatile), (segment.count as usize, segment.volatile));

@@ -73,6 +73,18 @@ fn keys_that_are_kept_are_reported_again() {
     assert!(cycle(&mut db, 9, 1000).0.is_empty());
 }
 
+#[test]
+fn a_key_that_comes_already_due_after_the_report_hides_no_other() {
+    let mut db = db();
+    set(&mut db, 1, Some(5));
+    set(&mut db, 2, Some(6));
+    assert_eq!(cycle(&mut db, 10, 1000).0.len(), 2);
+    set(&mut db, 3, Some(3));
+    remove_all(&mut db, &[key(1), key(3)]);
+    db.table.check();
+    assert_eq!(cycle(&mut db, 10, 1000).0, [key(2)]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Set(u32, Option<i64>),

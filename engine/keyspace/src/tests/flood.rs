@@ -55,3 +55,15 @@ fn equal_hashes_among_honest_ones() {
     let spread = |n: u32| u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     check_then_empty(flooded(|n| if n % 3 == 0 { 42 << 50 } else { spread(n) }, 9000));
 }
+
+#[test]
+fn the_last_to_come_go_first() {
+    let (mut db, keys) = flooded(|_| 7 << 40, 2500);
+    for key in keys.iter().rev() {
+        assert!(remove(&mut db, key));
+        if db.len() % 100 == 0 {
+            db.table.check();
+        }
+    }
+    assert_eq!(db.bytes(), 0);
+}
