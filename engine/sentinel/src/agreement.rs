@@ -44,9 +44,7 @@ pub(crate) enum Urgency {
 /// stand for election, for their vote.
 pub(crate) fn ask_others(core: &mut Core, master: &mut Master, peers: &mut Peers, urgency: Urgency) {
     let is_down = master.server.down.since.is_some();
-    let awaiting_votes = master.failover.as_ref().is_some_and(|f| f.phase.awaits_votes());
-    let eager = core.is_prompt() && (master.odown_since.is_none() || awaiting_votes);
-    let period = if eager { prompt::ASK_MS } else { core.periods.ask_ms };
+    let period = period(core, master);
     let (host, port) = crate::reconfigure::target(core, &master.server.addr);
     let candidate = if master.failover.is_some() { core.myid.clone() } else { "*".to_owned() };
     let question =
@@ -65,6 +63,17 @@ pub(crate) fn ask_others(core: &mut Core, master: &mut Master, peers: &mut Peers
                 voter.asked = Some(core.mono());
             }
         }
+    }
+}
+
+/// How long after an answer the next question follows.
+fn period(core: &Core, master: &Master) -> u64 {
+    let awaiting_votes = master.failover.as_ref().is_some_and(|f| f.phase.awaits_votes());
+    let agreed = master.odown_since.is_some();
+    match master.server.down.since {
+        _ if !core.is_prompt() || (agreed && !awaiting_votes) => core.periods.ask_ms,
+        Some(since) if !agreed && core.mono().since(since) < prompt::ASK_FIRST_FOR_MS => prompt::ASK_FIRST_MS,
+        _ => prompt::ASK_MS,
     }
 }
 

@@ -85,7 +85,7 @@ pub(crate) const DEFAULT_PARALLEL_SYNCS: u32 = 1;
 /// The figures of the pace [`Pace::Prompt`]; they add messages, no verdicts.
 pub(crate) mod prompt {
     /// INFO while a promotion or a reconfiguration is awaited.
-    pub(crate) const INFO_WATCH_MS: u64 = 50;
+    pub(crate) const INFO_WATCH_MS: u64 = 25;
     /// INFO in the first moments of a link and after a change of role.
     pub(crate) const INFO_EAGER_MS: u64 = 100;
     /// How long those first moments last.
@@ -94,12 +94,17 @@ pub(crate) mod prompt {
     pub(crate) const INFO_MS: u64 = 1_000;
     /// Asking the others while a verdict or a vote is awaited.
     pub(crate) const ASK_MS: u64 = 100;
+    /// Asking in the first moments of an outage, when the others are about to
+    /// see it as well.
+    pub(crate) const ASK_FIRST_MS: u64 = 10;
+    /// How long those first moments last.
+    pub(crate) const ASK_FIRST_FOR_MS: u64 = 100;
     /// The least time between two questions provoked by a colleague's.
     pub(crate) const ASK_ECHO_MS: u64 = 20;
     /// Between the starts of two candidates, by rank.
-    pub(crate) const RANK_SPACING_MS: u64 = 60;
+    pub(crate) const RANK_SPACING_MS: u64 = 50;
     /// The random part of a candidate's start.
-    pub(crate) const START_JITTER_MS: u64 = 20;
+    pub(crate) const START_JITTER_MS: u64 = 10;
     /// How long the choice of a replica waits for INFO newer than the outage.
     pub(crate) const FRESH_INFO_WAIT_MS: u64 = 200;
     /// The first delay before a failed connection is tried again; it doubles.
