@@ -212,3 +212,6 @@ pub fn shell_line(argv: &[String]) -> String {
     };
     argv.iter().map(word).collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests;

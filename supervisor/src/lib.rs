@@ -2,8 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod experiment;
 pub mod guardian;
 pub mod history;
 pub mod interrupt;
@@ -14,6 +16,7 @@ pub mod nodes;
 pub mod plan;
 pub mod ports;
 pub mod ready;
+pub mod report;
 pub mod run_dir;
 pub mod script_shim;
 pub mod stage;

@@ -74,8 +74,9 @@ impl RecordedPorts {
 }
 
 impl PortAllocator for RecordedPorts {
-    fn allocate(&mut self, node: &str, _ip: IpAddr, _first: u16) -> Option<u16> {
-        self.ports.get(node).copied()
+    fn allocate(&mut self, node: &str, _ip: IpAddr, first: u16) -> Option<u16> {
+        // A node that the plan does not have makes the plans differ, which is what is reported then.
+        Some(self.ports.get(node).copied().unwrap_or(first))
     }
 
     fn claim(&mut self, _ip: IpAddr, _port: u16) {}

@@ -55,6 +55,7 @@ fn run(
     args: Vec<Dynamic>,
 ) -> Result<Dynamic, Box<EvalAltResult>> {
     let position = context.call_position();
+    session.step_to(context);
     let outcome = (|| {
         check_place(session, word)?;
         check_arity(word, args.len())?;
@@ -63,7 +64,7 @@ fn run(
         call.check_types()?;
         (word.run)(&mut call)
     })();
-    outcome.map_err(|stop| stop.raise(position))
+    outcome.map_err(|stop| stop.raise(position, context.call_source()))
 }
 
 /// Declaring and acting do not mix.
@@ -108,7 +109,8 @@ pub(crate) fn arity_failure(word: &Word, given: usize) -> Failure {
             .collect();
         format!("`{}` is missing {}", word.name, missing.join(" and "))
     } else {
-        format!("`{}` takes at most {most} arguments, got {given}", word.name)
+        let arguments = if most == 1 { "argument" } else { "arguments" };
+        format!("`{}` takes at most {most} {arguments}, got {given}", word.name)
     };
     Failure::new(Spot::Call, message).note(format!("it is used as `{}`", word.signature()))
 }

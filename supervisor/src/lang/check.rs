@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use rhai::{AST, ASTNode, Dynamic, Expr, FnCallExpr, Ident, Position, Stmt};
+use rhai::{AST, ASTNode, Dynamic, Expr, FnCallExpr, Ident, Module, Position, Stmt};
 
 use super::call::{argument_misfit, arity_failure};
 use super::diagnostic::{Diagnostic, Severity};
@@ -42,26 +42,16 @@ pub(crate) fn native_functions() -> &'static BTreeMap<String, BTreeSet<usize>> {
 pub(crate) fn findings(session: &Session, source: &Source) -> Vec<Diagnostic> {
     let mut walk = Walk::new(session, source);
     walk.body(&source.ast.clone_statements_only(), &Body::default());
-    let definitions: Vec<(String, BTreeSet<String>, Position)> = source
-        .ast
-        .shared_lib()
-        .iter_script_fn_info()
-        .map(|(_, _, name, _, definition)| {
-            let parameters = definition.params.iter().map(ToString::to_string).collect();
-            (name.to_owned(), parameters, definition.body.start_position())
-        })
-        .collect();
-    for (name, parameters, position) in definitions {
-        let alone = source
-            .ast
-            .clone_functions_only_filtered(|_, _, _, other, count| other == name && count == parameters.len());
-        let function = (!name.starts_with("anon$")).then_some(name);
-        if let Some(name) = &function
-            && words::find(name).is_some()
-        {
+    for (_, _, name, _, definition) in source.ast.shared_lib().iter_script_fn_info() {
+        let function = (!name.starts_with("anon$")).then(|| name.to_owned());
+        if function.is_some() && words::find(name).is_some() {
+            let position = definition.body.start_position();
             walk.note(position, Failure::new(Spot::Call, format!("the function `{name}` hides the word")));
         }
-        walk.body(&alone, &Body { function, parameters });
+        let mut alone = Module::new();
+        alone.set_script_fn(definition.clone());
+        let parameters = definition.params.iter().map(ToString::to_string).collect();
+        walk.body(&AST::new_from_module(alone), &Body { function, parameters });
     }
     walk.found
 }
@@ -174,6 +164,10 @@ impl<'a> Walk<'a> {
             return;
         }
         let given = call.args.len() + usize::from(method);
+        if name == "exit" {
+            self.note(position, super::engine::no_exit_failure());
+            return;
+        }
         if let Some(counts) = self.functions.get(name) {
             // A function called as a method gets its receiver as `this`, not as a parameter.
             if counts.contains(&call.args.len()) {

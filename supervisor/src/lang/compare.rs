@@ -29,7 +29,7 @@ pub(crate) fn register(engine: &mut Engine) {
     for (operator, holds) in operators {
         let types = [TypeId::of::<Dynamic>(); 2];
         engine.register_raw_fn(operator, types, move |context, args| {
-            judge(operator, holds, args[0], args[1]).map_err(|stop| stop.raise(context.call_position()))
+            judge(operator, holds, args[0], args[1]).map_err(|stop| stop.raise(context.call_position(), context.call_source()))
         });
     }
 }

@@ -14,6 +14,7 @@ use super::directives;
 use super::failure::{Failure, Outcome, Spot};
 use super::observe;
 use super::options::Options;
+use super::session::ExplicitPort;
 use super::values::{MonitorHandle, NodeHandle, TimeSpan};
 use super::words::{Opt, Place, Takes, Word, option, optional, required};
 use crate::plan::{EngineChoice, Monitor, MonitorId, Node, NodeId, NodeKind, RestartPolicy};
@@ -286,10 +287,13 @@ fn port(
     };
     let taken = {
         let mut state = call.session.state.borrow_mut();
-        state.explicit_ports.push((ip, port));
+        // A port that was given out is no mistake of the script's: evaluation starts over without it.
+        let known = state.explicit_ports.iter().find(|known| (known.ip, known.port) == (ip, port));
+        let taken = known.map(|known| (known.node.clone(), known.line));
+        let line = call.position().line().unwrap_or(0);
+        state.explicit_ports.push(ExplicitPort { ip, port, node: name.to_owned(), line });
         state.ports.claim(ip, port);
-        let holder = state.plan.nodes.iter().find(|node| node.ip == ip && node.port == port);
-        holder.map(|node| (node.name.clone(), node.position.line))
+        taken
     };
     if let Some((holder, line)) = taken {
         let failure = Failure::new(
@@ -344,23 +348,39 @@ fn config(
     defaults: Option<&Dynamic>,
     kind: &NodeKind,
 ) -> Outcome<BTreeMap<String, String>> {
-    let mut config = BTreeMap::new();
     let inherited = defaults.and_then(|map| map.clone().try_cast::<Map>()).unwrap_or_default();
-    for (table, own) in [(inherited, false), (options.table("config").unwrap_or_default(), true)] {
-        for (name, value) in table {
-            let spot = if own { options.value_spot("config") } else { Spot::Call };
-            match directives::value(&name, &value.flatten(), kind) {
-                Ok(text) => {
-                    config.insert(name.to_lowercase(), text);
-                }
-                Err(misfit) => {
-                    let failure = Failure::new(spot, misfit.message).note(misfit.hint);
-                    call.session.mistake(call.context, failure)?;
-                }
+    let mut config: BTreeMap<String, String> = inherited
+        .into_iter()
+        .filter_map(|(name, value)| {
+            // What does not fit was said where `defaults` stands.
+            Some((name.to_lowercase(), directives::value(&name, &value.flatten(), kind).ok()?))
+        })
+        .collect();
+    config.extend(directives_of(call, options, "config", kind)?);
+    Ok(config)
+}
+
+/// The directives of an option's map; those that do not fit are noted.
+pub(crate) fn directives_of(
+    call: &Call<'_>,
+    options: &Options,
+    option: &str,
+    kind: &NodeKind,
+) -> Outcome<BTreeMap<String, String>> {
+    let mut directives = BTreeMap::new();
+    for (name, value) in options.table(option).unwrap_or_default() {
+        match directives::value(&name, &value.flatten(), kind) {
+            Ok(text) => {
+                directives.insert(name.to_lowercase(), text);
+            }
+            Err(misfit) => {
+                let spot = options.inner_spot(option, &name);
+                call.session
+                    .mistake(call.context, Failure::new(spot, misfit.message).note(misfit.hint))?;
             }
         }
     }
-    Ok(config)
+    Ok(directives)
 }
 
 fn env(options: &Options, defaults: Option<&Dynamic>) -> BTreeMap<String, String> {

@@ -181,7 +181,7 @@ mod tests {
               --> x.rhai:2:27
                |
              2 |  let mm = monitor(ss, #{ qourum: 2 });
-               |                           ^^^^^^
+               |                           ^^^^^
                = did you mean `quorum`?
         "#]]
         .assert_eq(&diagnostic.render(false));

@@ -35,7 +35,8 @@ pub(crate) fn build(session: &Rc<Session>) -> Engine {
     call::register(&mut engine, session);
     let weak = Rc::downgrade(session);
     engine.on_progress(move |steps| {
-        weak.upgrade().and_then(|session| session.progress(steps)).map(Dynamic::from)
+        let session = weak.upgrade()?;
+        session.progress(steps).map(|halt| Dynamic::from(session.between_calls(halt)))
     });
     let weak = Rc::downgrade(session);
     engine.on_print(move |text| {
@@ -83,9 +84,13 @@ pub(crate) fn bare() -> Engine {
 
 /// A script cannot end a run early and call that a success.
 fn no_exit() -> Box<EvalAltResult> {
+    no_exit_failure().raise(Position::NONE)
+}
+
+/// The same for the walk over the tree.
+pub(crate) fn no_exit_failure() -> Failure {
     Failure::new(Spot::Call, "there is no `exit`: it would end the run without judging it")
         .note("`return` leaves a body early, and `require(false, why)` fails the experiment".to_owned())
-        .raise(Position::NONE)
 }
 
 /// A printed line belongs to the experiment that runs, or to the declarations.

@@ -1,6 +1,6 @@
 //! Rhai's own errors in the language's terms, with the nearest right word where one is near.
 
-use rhai::{EvalAltResult, LexError, ParseErrorType};
+use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
 use super::failure::{Failure, Spot, innermost};
 use super::session::Session;
@@ -18,7 +18,7 @@ pub(crate) fn failure(session: &Session, error: &EvalAltResult) -> Failure {
                 .note(format!("`\"{name}\" in map` tells whether it has one"))
         }
         EvalAltResult::ErrorDotExpr(text, _) => unknown_field(text),
-        EvalAltResult::ErrorParsing(parse, _) => Failure::new(Spot::Call, parse_error(parse)),
+        EvalAltResult::ErrorParsing(parse, _) => unparsable(session, error, parse),
         EvalAltResult::ErrorRuntime(value, _) => Failure::new(Spot::Call, format!("the script threw: {value}")),
         EvalAltResult::ErrorMismatchDataType(wanted, got, _)
         | EvalAltResult::ErrorMismatchOutputType(wanted, got, _) => {
@@ -98,6 +98,33 @@ fn unknown_field(text: &str) -> Failure {
     let all: Vec<&str> = fields().collect();
     let known = (!all.is_empty()).then(|| format!("it has {}", super::options::listed(&all)));
     failure.note(did_you_mean(name, fields()).or(known))
+}
+
+/// Words of Rhai that cannot be names, whether it uses them or keeps them for later.
+const RESERVED: &[&str] = &[
+    "until", "for", "in", "do", "loop", "while", "switch", "with", "is", "match", "case", "default", "new",
+    "use", "module", "package", "super", "spawn", "go", "thread", "sync", "shared", "async", "await", "yield",
+    "public", "protected", "private", "static", "var", "void", "null", "nil", "goto", "exit", "each", "then",
+    "this", "global", "call", "curry", "type_of", "print", "debug", "eval", "if", "else", "let", "const", "fn",
+    "return", "throw", "try", "catch", "break", "continue", "import", "export", "as", "true", "false", "unless",
+];
+
+/// The parser's error, with what is behind it when a name is none.
+fn unparsable(session: &Session, error: &EvalAltResult, parse: &ParseErrorType) -> Failure {
+    let (source, position) = session.place_of(error);
+    let word = source.as_deref().map(|source| word_at(&source.text, position)).unwrap_or_default();
+    if word == "eval" {
+        return unknown_word(&word, std::iter::empty());
+    }
+    let failure = Failure::new(Spot::Call, parse_error(parse));
+    let reserved = RESERVED.contains(&word.as_str());
+    failure.note(reserved.then(|| format!("`{word}` is a word of Rhai's and cannot be a name")))
+}
+
+fn word_at(text: &str, position: Position) -> String {
+    let line = position.line().and_then(|line| text.lines().nth(line - 1)).unwrap_or_default();
+    let from = position.position().unwrap_or(1).saturating_sub(1);
+    line.chars().skip(from).take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
 /// What the parser says, in a sentence.

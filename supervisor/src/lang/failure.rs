@@ -5,7 +5,6 @@
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
-use crate::history::Moment;
 use crate::world::WorldError;
 
 /// What a word gives back.
@@ -55,8 +54,20 @@ pub(crate) enum Spot {
     Argument(usize),
     /// The name of an option in the map that is this argument.
     Key(usize, String),
+    /// A key of the map that is the value of an option.
+    Inner(usize, String, String),
     /// The value of an option.
     Value(usize, String),
+}
+
+/// A halt on its way out, with its place: Rhai puts the place of each caller on what cannot be caught.
+#[derive(Clone, Debug)]
+pub(crate) struct Halted {
+    pub(crate) halt: Halt,
+    /// None when it came between two calls.
+    pub(crate) position: Position,
+    /// Rhai's name of the source that the position is in.
+    pub(crate) source: Option<String>,
 }
 
 /// An end that the script cannot catch.
@@ -75,10 +86,7 @@ pub(crate) enum Halt {
         seen: Vec<String>,
     },
     /// The repeat's time-out passed.
-    Deadline {
-        /// When the repeat had to be over.
-        at: Moment,
-    },
+    Deadline,
     /// The run is being ended.
     Interrupted(String),
     /// The experiment that was to run has run.
@@ -116,10 +124,13 @@ impl std::fmt::Display for Failure {
 
 impl Stop {
     /// As an error of the script engine.
-    pub(crate) fn raise(self, position: Position) -> Box<EvalAltResult> {
+    pub(crate) fn raise(self, position: Position, source: Option<&str>) -> Box<EvalAltResult> {
         match self {
             Stop::Fail(failure) => failure.raise(position),
-            Stop::Halt(halt) => EvalAltResult::ErrorTerminated(Dynamic::from(halt), position).into(),
+            Stop::Halt(halt) => {
+                let halted = Halted { halt, position, source: source.map(str::to_owned) };
+                EvalAltResult::ErrorTerminated(Dynamic::from(halted), position).into()
+            }
             Stop::Nested(error) => error,
         }
     }
@@ -165,9 +176,9 @@ pub(crate) fn failure_in(error: &EvalAltResult) -> Option<Failure> {
 }
 
 /// The halt that an error carries, if it carries one.
-pub(crate) fn halt_in(error: &EvalAltResult) -> Option<Halt> {
+pub(crate) fn halt_in(error: &EvalAltResult) -> Option<Halted> {
     match innermost(error) {
-        EvalAltResult::ErrorTerminated(value, _) => value.clone().try_cast::<Halt>(),
+        EvalAltResult::ErrorTerminated(value, _) => value.clone().try_cast::<Halted>(),
         _ => None,
     }
 }

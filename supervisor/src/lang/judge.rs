@@ -58,7 +58,7 @@ fn record(call: &Call<'_>, fatal: bool) -> Outcome<(bool, String)> {
     let held = call.bool(0);
     let label = match call.text_or_none(1) {
         Some(label) => label.to_string(),
-        None => call.session.line_text(call.context),
+        None => call.session.argument_texts(call.context).join(", "),
     };
     let running = call.session.running(call.word.name)?;
     let line = call.position().line().unwrap_or(0);

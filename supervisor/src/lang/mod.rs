@@ -45,7 +45,7 @@ pub use script::{OpenError, Script};
 
 use crate::plan::{EngineChoice, NodeKind, Plan};
 use crate::ports::{CountedPorts, PortAllocator};
-use failure::{Failure, Halt, Spot, halt_in};
+use failure::{Halt, halt_in};
 use session::{Running, Session};
 
 /// What an evaluation depends on beside the script and the ports.
@@ -85,8 +85,8 @@ pub fn evaluate(
     if first.state.borrow().automatic_ports == 0 {
         return Ok(evaluation(&first));
     }
-    for (ip, port) in explicit {
-        ports.claim(ip, port);
+    for named in explicit {
+        ports.claim(named.ip, named.port);
     }
     let second = declare_all(script, inputs, ports)?;
     Ok(evaluation(&second))
@@ -112,7 +112,7 @@ fn declare_all(
         Ok(()) => whole_plan_mistakes(&session),
         Err(error) => {
             let diagnostic = match halt_in(&error) {
-                Some(halt) => explain_halt(&session, &error, &halt),
+                Some(halted) => explain_halt(&session, &error, &halted.halt),
                 None => session.explain(&error),
             };
             session.add_mistake(diagnostic);
@@ -181,8 +181,20 @@ fn explain_halt(session: &Session, error: &EvalAltResult, halt: &Halt) -> Diagno
         Halt::Endless => "the top level does not come to an end".to_owned(),
         other => format!("the script was ended: {other:?}"),
     };
-    let failure = Failure::new(Spot::Call, message);
-    session.explain(&failure.raise(session.place_of(error).1))
+    session.diagnostic_at(error, message, Vec::new())
+}
+
+/// The diagnostic for an experiment's name that fits none.
+pub(crate) fn nearest_experiment(script: &Script, plan: &Plan, wanted: &str) -> Diagnostic {
+    let names: Vec<&str> = plan.experiments.iter().map(|experiment| experiment.name.as_str()).collect();
+    let hint = suggest::did_you_mean(wanted, names.iter().copied())
+        .unwrap_or_else(|| format!("there are {}", options::listed(&names)));
+    Diagnostic::about(script.name(), format!("no experiment's name contains {wanted:?}")).note(hint)
+}
+
+/// A duration for people.
+pub fn format_duration(duration: std::time::Duration) -> String {
+    quantity::format_micros(duration.as_micros() as i64)
 }
 
 /// One evaluation that runs the body of one experiment.

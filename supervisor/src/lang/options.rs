@@ -53,9 +53,9 @@ impl Options {
         Spot::Value(self.argument, key.to_owned())
     }
 
-    /// The place of an option's name.
-    pub(crate) fn key_spot(&self, key: &str) -> Spot {
-        Spot::Key(self.argument, key.to_owned())
+    /// The place of a key in the map that is an option's value.
+    pub(crate) fn inner_spot(&self, key: &str, inner: &str) -> Spot {
+        Spot::Inner(self.argument, key.to_owned(), inner.to_owned())
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&Dynamic> {

@@ -29,7 +29,7 @@ pub const BUILT_IN_SCRIPTS: &[(&str, &str)] = &[
 ];
 
 /// A topology script.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Script {
     /// The path as given, or the name of the built-in topology.
     name: String,

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use rhai::{AST, EvalAltResult, Map, NativeCallContext, Position};
 
 use super::diagnostic::{Diagnostic, Severity};
-use super::failure::{Failure, Halt, Outcome, Spot, failure_in};
+use super::failure::{Failure, Halt, Halted, Outcome, Spot, failure_in, halt_in};
 use super::random::Random;
 use super::script::Script;
 use super::values::NodeHandle;
@@ -40,11 +40,20 @@ pub(crate) struct State {
     pub(crate) defaults: Map,
     pub(crate) topology_declared: bool,
     pub(crate) ports: Box<dyn PortAllocator>,
-    pub(crate) explicit_ports: Vec<(std::net::IpAddr, u16)>,
+    pub(crate) explicit_ports: Vec<ExplicitPort>,
     pub(crate) automatic_ports: usize,
     pub(crate) random: Random,
     pub(crate) printed: Vec<String>,
     pub(crate) mistakes: Vec<Diagnostic>,
+}
+
+/// A port that the script names.
+pub(crate) struct ExplicitPort {
+    pub(crate) ip: std::net::IpAddr,
+    pub(crate) port: u16,
+    /// The node that has it, and the line that says so.
+    pub(crate) node: String,
+    pub(crate) line: usize,
 }
 
 /// The experiment that this evaluation is to run.
@@ -59,6 +68,8 @@ pub(crate) struct Running {
     pub(crate) last_action: Cell<Moment>,
     /// Whether some check or limit did not hold.
     pub(crate) failed: Cell<bool>,
+    /// The last word that was called, for halts that come between calls.
+    pub(crate) last_call: RefCell<(Position, Option<String>)>,
 }
 
 /// A source text and what Rhai made of it.
@@ -163,11 +174,13 @@ impl Session {
         }
     }
 
-    /// Notes a diagnostic unless the same was noted before.
+    /// Notes a diagnostic unless one was noted for the same place: what the walk over the tree says of a
+    /// call, its evaluation says again in other words.
     pub(crate) fn add_mistake(&self, diagnostic: Diagnostic) {
+        let place = |d: &Diagnostic| (d.severity, d.file.clone(), d.line, d.column);
+        let here = place(&diagnostic);
         let same = |known: &Diagnostic| {
-            (known.line, known.column, &known.file) == (diagnostic.line, diagnostic.column, &diagnostic.file)
-                && known.message == diagnostic.message
+            place(known) == here && (diagnostic.line > 0 || known.message == diagnostic.message)
         };
         let mistakes = &mut self.state.borrow_mut().mistakes;
         if !mistakes.iter().any(same) {
@@ -205,6 +218,24 @@ impl Session {
         self.diagnose(source.as_deref(), position, Severity::Error, failure)
     }
 
+    /// A message of the caller's at the place that an error names.
+    pub(crate) fn diagnostic_at(
+        &self,
+        error: &EvalAltResult,
+        message: String,
+        notes: Vec<String>,
+    ) -> Diagnostic {
+        let (source, position) = match halt_in(error) {
+            Some(halted) if !halted.position.is_none() => {
+                (self.source(halted.source.as_deref()), halted.position)
+            }
+            _ => self.place_of(error),
+        };
+        let mut failure = Failure::new(Spot::Call, message);
+        failure.notes = notes;
+        self.diagnose(source.as_deref(), position, Severity::Error, failure)
+    }
+
     /// The innermost place that an error names.
     pub(crate) fn place_of(&self, error: &EvalAltResult) -> (Option<Rc<Source>>, Position) {
         let (mut error, mut source, mut position) = (error, self.source(None), error.position());
@@ -236,20 +267,30 @@ impl Session {
         Place { file, line: position.line().unwrap_or(0), column: position.position().unwrap_or(0) }
     }
 
-    /// The text of the line that a call stands on, without its indentation.
-    pub(crate) fn line_text(&self, context: &NativeCallContext<'_>) -> String {
-        let line = context.call_position().line().unwrap_or(0);
-        self.source(context.call_source())
-            .and_then(|source| source.text.lines().nth(line.checked_sub(1)?).map(str::to_owned))
-            .unwrap_or_default()
-            .trim()
-            .trim_end_matches(';')
-            .to_owned()
+    /// The text of a call's arguments, one by one.
+    pub(crate) fn argument_texts(&self, context: &NativeCallContext<'_>) -> Vec<String> {
+        let source = self.source(context.call_source());
+        source.map(|source| locate::argument_texts(&source.text, context.call_position())).unwrap_or_default()
     }
 
     /// The handle of a node.
     pub(crate) fn handle(&self, id: NodeId) -> Option<NodeHandle> {
         self.state.borrow().nodes.get(id.0 as usize).cloned()
+    }
+
+    /// Notes that a word is called here.
+    pub(crate) fn step_to(&self, context: &NativeCallContext<'_>) {
+        if let Some(running) = &self.running {
+            let source = context.call_source().map(str::to_owned);
+            *running.last_call.borrow_mut() = (context.call_position(), source);
+        }
+    }
+
+    /// A halt that no call raised: the place of the last call is the nearest that is known.
+    pub(crate) fn between_calls(&self, halt: Halt) -> Halted {
+        let last = self.running.as_ref().map(|running| running.last_call.borrow().clone());
+        let (position, source) = last.unwrap_or((Position::NONE, None));
+        Halted { halt, position, source }
     }
 
     /// Called between the script's steps: ends a script that does not end by itself.
@@ -259,7 +300,7 @@ impl Session {
         match &self.running {
             Some(running) if running.inside.get() => {
                 let world = running.world.try_borrow().ok()?;
-                world.deadline().filter(|at| world.now() >= *at).map(|at| Halt::Deadline { at })
+                world.deadline().filter(|at| world.now() >= *at).map(|_| Halt::Deadline)
             }
             _ => (steps > MAX_TOP_LEVEL_STEPS).then_some(Halt::Endless),
         }

@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(nearest("qourum", words), Some("quorum"));
         assert_eq!(nearest("downafter", words), Some("down_after"));
         assert_eq!(nearest("KILL", words), Some("kill"));
-        assert_eq!(nearest("pots", words), Some("port"));
+        assert_eq!(nearest("prot", words), Some("port"));
         assert_eq!(nearest("banana", words), None);
         assert_eq!(nearest("x", words), None);
     }

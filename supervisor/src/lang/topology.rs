@@ -1,15 +1,15 @@
 //! Words about the script as a whole: `topology`, `param`, `defaults`, `experiment`, `duration`.
 
-use rhai::Dynamic;
+use rhai::{Dynamic, Map};
 
 use super::call::Call;
-use super::declare::{CONFIG, ENGINE, ENV, IP, RESTART};
+use super::declare::{CONFIG, ENGINE, ENV, IP, RESTART, directives_of};
 use super::failure::{Failure, Halt, Outcome, Stop};
 use super::random::Random;
 use super::suggest::did_you_mean;
 use super::values::TimeSpan;
 use super::words::{Opt, Place, Takes, Word, option, optional, required};
-use crate::plan::{Experiment, Network};
+use crate::plan::{Experiment, Network, NodeKind};
 
 /// The words of this module.
 pub(crate) const WORDS: &[Word] = &[
@@ -29,7 +29,7 @@ pub(crate) const WORDS: &[Word] = &[
     Word {
         name: "param",
         place: Place::TopLevel,
-        params: &[required("name", Takes::Name), required("default", Takes::Scalar)],
+        params: &[required("name", Takes::Name), required("default_value", Takes::Scalar)],
         variadic: false,
         options: &[],
         gives: "the value in force, of the default's type",
@@ -43,8 +43,8 @@ pub(crate) const WORDS: &[Word] = &[
         variadic: false,
         options: DEFAULTS,
         gives: "nothing",
-        summary: "Options for all nodes declared after it; a node's own options go first, \
-                  `config` and `env` directive by directive.",
+        summary: "Options for all nodes declared after it. What a node or a later `defaults` says itself goes \
+                  first, `config` and `env` entry by entry.",
         run: defaults,
     },
     Word {
@@ -178,9 +178,19 @@ pub(crate) fn undeclared_params(
 
 fn defaults(call: &mut Call<'_>) -> Outcome {
     let options = call.options(0)?;
+    directives_of(call, &options, "config", &NodeKind::Master)?;
+    directives_of(call, &options, "sentinel_config", &NodeKind::Sentinel)?;
     let mut state = call.session.state.borrow_mut();
     let earlier = std::mem::take(&mut state.defaults);
-    state.defaults = options.or(&earlier).into_map();
+    let mut merged = options.or(&earlier).into_map();
+    for table in ["config", "sentinel_config", "env"] {
+        let of = |map: &Map| map.get(table).and_then(|value| value.clone().try_cast::<Map>());
+        if let (Some(mut entries), Some(now)) = (of(&earlier), of(&merged)) {
+            entries.extend(now);
+            merged.insert(table.into(), Dynamic::from_map(entries));
+        }
+    }
+    state.defaults = merged;
     Ok(Dynamic::UNIT)
 }
 

@@ -99,7 +99,7 @@ impl Limit {
     /// How a wait ends whose limit has passed.
     fn passed(self, call: &Call<'_>, running: &Running, what: String, seen: Vec<String>) -> Stop {
         if self.of_repeat {
-            return Stop::Halt(Halt::Deadline { at: self.until });
+            return Stop::Halt(Halt::Deadline);
         }
         running.failed.set(true);
         let line = call.position().line().unwrap_or(0);
@@ -125,7 +125,7 @@ fn sleep(call: &mut Call<'_>) -> Outcome {
     let limit = Limit::new(running, call.span(0));
     wait_for(running, Wait::Until(limit.until))?;
     if limit.of_repeat {
-        return Err(Stop::Halt(Halt::Deadline { at: limit.until }));
+        return Err(Stop::Halt(Halt::Deadline));
     }
     Ok(Dynamic::UNIT)
 }
@@ -142,11 +142,19 @@ fn wait_until(call: &mut Call<'_>) -> Outcome {
             Seen::NotYet(why) => last = why,
         }
         if running.world.borrow().now() >= limit.until {
-            let what = format!("{} within {}", call.session.line_text(call.context), call.span(0));
+            let what = format!("{} within {}", condition_text(call), call.span(0));
             return Err(limit.passed(call, running, what, vec![last]));
         }
         wait_for(running, Wait::Change(limit.until))?;
     }
+}
+
+/// The condition as the script has it.
+fn condition_text(call: &Call<'_>) -> String {
+    let texts = call.session.argument_texts(call.context);
+    let text = texts.last().map_or("", |text| text.trim_start_matches("||").trim());
+    let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+    inner.trim().to_owned()
 }
 
 /// What a condition gave.
