@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use server::Program;
 
 use crate::lang::Inputs;
 use crate::plan::EngineChoice;
@@ -167,8 +168,8 @@ struct ShimArgs {
 
 /// Runs the program with its arguments, the program's own name first.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    if let Some(passed_on) = other_program(&args) {
-        return server::main(passed_on);
+    if let Some((program, passed_on)) = other_program(&args) {
+        return serve(program, passed_on);
     }
     match Cli::try_parse_from(&args) {
         Ok(cli) => dispatch(cli.command),
@@ -181,37 +182,43 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// The arguments of the server, its name first, when the binary was called by its name or as
-/// `topple server` or `topple sentinel`.
-fn other_program(args: &[OsString]) -> Option<Vec<OsString>> {
+/// The server and its arguments, when the binary was called by its name or as `topple server` or
+/// `topple sentinel`. Looked at before clap: the server reads its arguments itself.
+fn other_program(args: &[OsString]) -> Option<(Program, &[OsString])> {
     let name = Path::new(args.first()?).file_name().and_then(OsStr::to_str)?;
-    if matches!(name, "redis-server" | "redis-sentinel") {
-        return Some(args.to_vec());
+    match name {
+        "redis-server" => return Some((Program::Server, &args[1..])),
+        "redis-sentinel" => return Some((Program::Sentinel, &args[1..])),
+        _ => {}
     }
     let program = match args.get(1)?.to_str()? {
-        "server" => "redis-server",
-        "sentinel" => "redis-sentinel",
+        "server" => Program::Server,
+        "sentinel" => Program::Sentinel,
         _ => return None,
     };
-    Some(std::iter::once(program.into()).chain(args[2..].iter().cloned()).collect())
+    Some((program, &args[2..]))
+}
+
+fn serve(program: Program, args: &[OsString]) -> ExitCode {
+    let args: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    exit_code(server::main(program, &args))
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
 fn dispatch(command: Command) -> ExitCode {
     match command {
         Command::Up(args) => up::up(&args),
         Command::Run(_) | Command::Check(_) | Command::Plan(_) => ExitCode::SUCCESS,
-        Command::Server(passed_on) => server::main(named("redis-server", passed_on)),
-        Command::Sentinel(passed_on) => server::main(named("redis-sentinel", passed_on)),
+        Command::Server(passed_on) => serve(Program::Server, &passed_on.args),
+        Command::Sentinel(passed_on) => serve(Program::Sentinel, &passed_on.args),
         Command::ScriptShim(args) => {
             let ShimArgs { journal, node, command } = args;
-            let code = script_shim::run(&ShimRequest { journal, node, command });
-            ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+            exit_code(script_shim::run(&ShimRequest { journal, node, command }))
         }
     }
-}
-
-fn named(program: &str, passed_on: PassedOn) -> Vec<OsString> {
-    std::iter::once(program.into()).chain(passed_on.args).collect()
 }
 
 #[cfg(test)]
@@ -229,13 +236,15 @@ mod tests {
     fn a_name_or_a_word_chooses_the_program() {
         let of = |words: &[&str]| {
             let args: Vec<OsString> = words.iter().map(Into::into).collect();
-            other_program(&args).map(|args| {
-                args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+            other_program(&args).map(|(program, passed_on)| {
+                let words: Vec<String> =
+                    passed_on.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+                (program == Program::Sentinel, words.join(" "))
             })
         };
-        assert_eq!(of(&["/usr/bin/redis-server", "--port", "1"]).unwrap(), "/usr/bin/redis-server --port 1");
-        assert_eq!(of(&["topple", "sentinel", "s.conf", "--help"]).unwrap(), "redis-sentinel s.conf --help");
-        assert_eq!(of(&["topple", "server"]).unwrap(), "redis-server");
+        assert_eq!(of(&["/usr/bin/redis-server", "--port", "1"]), Some((false, "--port 1".to_owned())));
+        assert_eq!(of(&["topple", "sentinel", "s.conf", "--help"]), Some((true, "s.conf --help".to_owned())));
+        assert_eq!(of(&["redis-sentinel"]), Some((true, String::new())));
         assert_eq!(of(&["topple", "run", "server"]), None);
         assert_eq!(of(&["topple"]), None);
     }

@@ -1,0 +1,186 @@
+//! The `topple` program run by a test: its own run directory, its output line by line, and whatever it
+//! starts recognisable by a mark in the environment.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The environment variable that marks every process of a test.
+const MARK: &str = "TOPPLE_E2E_MARK";
+
+/// A place for scripts and runs, gone with the value together with everything started from it.
+pub struct Place {
+    directory: TempDir,
+    mark: String,
+}
+
+impl Place {
+    /// A new, empty one.
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mark = directory.path().file_name().expect("a name").to_string_lossy().into_owned();
+        fs::create_dir(directory.path().join("runs")).expect("the runs' folder");
+        Self { directory, mark }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Writes a file; one whose name ends in `.sh` can be run.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.path().join(name);
+        fs::write(&path, text).expect("a file");
+        let mode = if name.ends_with(".sh") { 0o755 } else { 0o644 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("its mode");
+        path
+    }
+
+    /// Starts `topple` here.
+    pub fn start(&self, args: &[&str]) -> Running {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_topple"))
+            .args(args)
+            .current_dir(self.path())
+            .env(MARK, &self.mark)
+            .env("TOPPLE_RUNS", self.path().join("runs"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("topple starts");
+        let (sender, lines) = channel();
+        let outputs: [Box<dyn std::io::Read + Send>; 2] =
+            [Box::new(child.stdout.take().expect("piped")), Box::new(child.stderr.take().expect("piped"))];
+        for output in outputs {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        Running { child, lines, seen: Vec::new() }
+    }
+
+    /// Processes that were started from here and still are, as `pid command line`. Told by the mark, or by
+    /// where they work: a process that sets its title writes over its environment.
+    pub fn processes(&self) -> Vec<String> {
+        let mark = format!("{MARK}={}", self.mark);
+        let ours = |pid: &str| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let cwd = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+            environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
+                || cwd.starts_with(self.path())
+        };
+        fs::read_dir("/proc")
+            .expect("/proc")
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && ours(name))
+            .map(|pid| {
+                let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                format!("{pid} {}", line.replace('\0', " ").trim_end())
+            })
+            .collect()
+    }
+
+    /// Run directories that are there.
+    pub fn runs(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.path().join("runs")).expect("the runs").flatten().map(|entry| entry.path()).collect()
+    }
+
+    /// Waits until no process and no run directory is left; fails with what is.
+    pub fn expect_nothing_left(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        loop {
+            let (processes, runs) = (self.processes(), self.runs());
+            if processes.is_empty() && runs.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "left behind: {processes:#?} {runs:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        for process in self.processes() {
+            let pid = process.split(' ').next().and_then(|pid| pid.parse::<i32>().ok());
+            if let Some(pid) = pid {
+                let _ = sys::signal_process(pid, 9);
+            }
+        }
+    }
+}
+
+/// A running `topple`.
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Running {
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("a pid")
+    }
+
+    /// Reads output until a line contains the text, and gives that line.
+    pub fn wait_for(&mut self, text: &str, limit: Duration) -> String {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("no line with {text:?}; the output:\n{}", self.seen.join("\n"))
+                }
+            }
+        }
+    }
+
+    /// Sends a signal to `topple` itself.
+    pub fn signal(&self, signal: i32) {
+        sys::signal_process(self.pid(), signal).expect("it runs");
+    }
+
+    /// Waits for the end; gives the exit status and all output.
+    pub fn finish(mut self, limit: Duration) -> (ExitStatus, String) {
+        let deadline = Instant::now() + limit;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("our child") {
+                break status;
+            }
+            if Instant::now() >= deadline {
+                self.seen.extend(self.lines.try_iter());
+                panic!("topple does not end; the output:\n{}", self.seen.join("\n"));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(5)) {
+            self.seen.push(line);
+        }
+        (status, self.seen.join("\n"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
