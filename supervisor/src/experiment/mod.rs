@@ -245,7 +245,9 @@ impl Ending {
         let at = |message: String, notes: Vec<String>| session.diagnostic_at(error, message, notes);
         match halt {
             Halt::BodyDone => Self::judged(failed, None),
-            Halt::Required { label } => Self::judged(true, Some(at(format!("required: {label}"), Vec::new()))),
+            Halt::Required { label } => {
+                Self::judged(true, Some(at(format!("required: {label}"), Vec::new())))
+            }
             Halt::TimedOut { what, seen } => {
                 let notes = seen.into_iter().map(|line| format!("instead: {line}")).collect();
                 Self::judged(true, Some(at(format!("did not come: {what}"), notes)))

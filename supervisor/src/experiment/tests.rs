@@ -242,7 +242,9 @@ fn an_unreachable_node_means_not_yet_in_a_wait_and_is_an_error_outside() {
                 = instead: m did not answer: connection refused
         "#]],
     );
-    check_body("m.kill();\n    m.role();", expect![[r#"
+    check_body(
+        "m.kill();\n    m.role();",
+        expect![[r#"
         100 begin "e" 0
         100 kill m
         105 end Error("t.rhai:8: m did not answer: connection refused")
@@ -253,12 +255,15 @@ fn an_unreachable_node_means_not_yet_in_a_wait_and_is_an_error_outside() {
          8 |     m.role();
            |       ^^^^
            = log: # last words
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_error_of_the_script_ends_a_wait_at_once() {
-    check_body(r#"wait_until("20s", || m.role() == 5);"#, expect![[r#"
+    check_body(
+        r#"wait_until("20s", || m.role() == 5);"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: `==` cannot compare the string \"master\" with the number 5")
         exit code 2
@@ -267,7 +272,8 @@ fn an_error_of_the_script_ends_a_wait_at_once() {
            |
          7 | wait_until("20s", || m.role() == 5);
            |                               ^
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -353,7 +359,9 @@ fn events_count_from_the_last_action_on() {
 
 #[test]
 fn neither_require_nor_a_time_out_can_be_caught() {
-    check_body(r#"try { require(false, "never caught"); } catch { print("caught"); }"#, expect![[r#"
+    check_body(
+        r#"try { require(false, "never caught"); } catch { print("caught"); }"#,
+        expect![[r#"
         100 begin "e" 0
         100 require line 7 false: never caught
         100 end Failed
@@ -363,7 +371,8 @@ fn neither_require_nor_a_time_out_can_be_caught() {
            |
          7 | try { require(false, "never caught"); } catch { print("caught"); }
            |       ^^^^^^^
-    "#]]);
+    "#]],
+    );
     check_body(
         r#"try { wait_until("50ms", || false); } catch { print("caught"); }"#,
         expect![[r#"
@@ -379,7 +388,9 @@ fn neither_require_nor_a_time_out_can_be_caught() {
                = instead: the condition is still false
         "#]],
     );
-    check_body(r#"try { wait_event("+tilt", "50ms"); } catch { print("caught"); }"#, expect![[r#"
+    check_body(
+        r#"try { wait_event("+tilt", "50ms"); } catch { print("caught"); }"#,
+        expect![[r#"
         100 begin "e" 0
         150 require line 7 false: +tilt within 50ms
         150 end Failed
@@ -389,8 +400,11 @@ fn neither_require_nor_a_time_out_can_be_caught() {
            |
          7 | try { wait_event("+tilt", "50ms"); } catch { print("caught"); }
            |       ^^^^^^^^^^
-    "#]]);
-    check_body(r#"try { loop { sleep("7s"); } } catch { print("caught"); }"#, expect![[r#"
+    "#]],
+    );
+    check_body(
+        r#"try { loop { sleep("7s"); } } catch { print("caught"); }"#,
+        expect![[r#"
         100 begin "e" 0
         30100 require line 7 false: the experiment ends within its time-out of 30s
         30100 end Failed
@@ -401,7 +415,8 @@ fn neither_require_nor_a_time_out_can_be_caught() {
          7 | try { loop { sleep("7s"); } } catch { print("caught"); }
            |              ^^^^^
            = the option `timeout` of `experiment` sets it
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -427,7 +442,9 @@ fn a_failed_check_goes_on_and_fails_the_repeat() {
 
 #[test]
 fn limits_are_of_the_figure_s_kind() {
-    check_body(r#"measure("x", duration("5ms"), #{ max: 4 });"#, expect![[r#"
+    check_body(
+        r#"measure("x", duration("5ms"), #{ max: 4 });"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: `max` must be a duration, as the figure is; got the number 4")
         exit code 2
@@ -436,8 +453,11 @@ fn limits_are_of_the_figure_s_kind() {
            |
          7 | measure("x", duration("5ms"), #{ max: 4 });
            |                                       ^
-    "#]]);
-    check_body(r#"measure("x", "5ms");"#, expect![[r#"
+    "#]],
+    );
+    check_body(
+        r#"measure("x", "5ms");"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: `value` of `measure`: expected a number or a duration, got the string \"5ms\"")
         exit code 2
@@ -446,8 +466,11 @@ fn limits_are_of_the_figure_s_kind() {
            |
          7 | measure("x", "5ms");
            |              ^^^^^
-    "#]]);
-    check_body(r#"measure("x", 0.0 / 0.0);"#, expect![[r#"
+    "#]],
+    );
+    check_body(
+        r#"measure("x", 0.0 / 0.0);"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: `value` of `measure`: expected a number or a duration, got the number NaN")
         exit code 2
@@ -456,12 +479,15 @@ fn limits_are_of_the_figure_s_kind() {
            |
          7 | measure("x", 0.0 / 0.0);
            |                  ^
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn declaring_inside_an_experiment_is_an_error() {
-    check_body(r#"master("late");"#, expect![[r#"
+    check_body(
+        r#"master("late");"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: `master(name)` declares, and is allowed at top level only, not inside an experiment")
         exit code 2
@@ -470,8 +496,11 @@ fn declaring_inside_an_experiment_is_an_error() {
            |
          7 | master("late");
            | ^^^^^^
-    "#]]);
-    check_body(r#"experiment("nested", || {});"#, expect![[r#"
+    "#]],
+    );
+    check_body(
+        r#"experiment("nested", || {});"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: `experiment` declares, and is allowed at top level only, not inside an experiment")
         exit code 2
@@ -480,12 +509,15 @@ fn declaring_inside_an_experiment_is_an_error() {
            |
          7 | experiment("nested", || {});
            | ^^^^^^^^^^
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn refusals_and_misuse_say_what_is_wrong() {
-    check_body(r#"rs[0].start();"#, expect![[r#"
+    check_body(
+        r#"rs[0].start();"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: r1 runs already")
         exit code 2
@@ -494,8 +526,11 @@ fn refusals_and_misuse_say_what_is_wrong() {
            |
          7 | rs[0].start();
            |       ^^^^^
-    "#]]);
-    check_body(r#"workload(#{ via: ss[0] });"#, expect![[r#"
+    "#]],
+    );
+    check_body(
+        r#"workload(#{ via: ss[0] });"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: `s1` is a sentinel: clients write to a server")
         exit code 2
@@ -505,8 +540,11 @@ fn refusals_and_misuse_say_what_is_wrong() {
          7 | workload(#{ via: ss[0] });
            |                  ^^
            = give the monitor, and clients ask its sentinels for the master
-    "#]]);
-    check_body(r#"let seen = workload().stop(); print(seen.loost);"#, expect![[r#"
+    "#]],
+    );
+    check_body(
+        r#"let seen = workload().stop(); print(seen.loost);"#,
+        expect![[r#"
         100 begin "e" 0
         100 load 8 Monitor(MonitorId(0)) set 32b
         100 end Error("t.rhai:7: a ledger has no field `loost`")
@@ -517,8 +555,11 @@ fn refusals_and_misuse_say_what_is_wrong() {
          7 | let seen = workload().stop(); print(seen.loost);
            |                                          ^^^^^
            = did you mean `lost`?
-    "#]]);
-    check_body(r#"let x = #{ a: 1 }; print(x.b);"#, expect![[r#"
+    "#]],
+    );
+    check_body(
+        r#"let x = #{ a: 1 }; print(x.b);"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: the map has no `b`")
         exit code 2
@@ -528,8 +569,11 @@ fn refusals_and_misuse_say_what_is_wrong() {
          7 | let x = #{ a: 1 }; print(x.b);
            |                            ^
            = `"b" in map` tells whether it has one
-    "#]]);
-    check_body(r#"wait_until("1s", || 5);"#, expect![[r#"
+    "#]],
+    );
+    check_body(
+        r#"wait_until("1s", || 5);"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: the condition must give true or false; it gave the number 5")
         exit code 2
@@ -538,8 +582,11 @@ fn refusals_and_misuse_say_what_is_wrong() {
            |
          7 | wait_until("1s", || 5);
            |                  ^
-    "#]]);
-    check_body(r#"m.info("connected_slave");"#, expect![[r#"
+    "#]],
+    );
+    check_body(
+        r#"m.info("connected_slave");"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: INFO of `m` has no field `connected_slave`")
         exit code 2
@@ -549,8 +596,11 @@ fn refusals_and_misuse_say_what_is_wrong() {
          7 | m.info("connected_slave");
            |        ^^^^^^^^^^^^^^^^^
            = did you mean `connected_slaves`?
-    "#]]);
-    check_body(r#"sleep(duration("1s") * -1); let n = 5; sleep(n);"#, expect![[r#"
+    "#]],
+    );
+    check_body(
+        r#"sleep(duration("1s") * -1); let n = 5; sleep(n);"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: `duration` of `sleep`: expected a duration, got the number 5")
         exit code 2
@@ -560,8 +610,11 @@ fn refusals_and_misuse_say_what_is_wrong() {
          7 | sleep(duration("1s") * -1); let n = 5; sleep(n);
            |                                              ^
            = a duration is a string with a unit: "250ms", "1s", "2m"; here perhaps "5s" or "5ms"
-    "#]]);
-    check_body(r#"print(m.running);"#, expect![[r#"
+    "#]],
+    );
+    check_body(
+        r#"print(m.running);"#,
+        expect![[r#"
         100 begin "e" 0
         100 end Error("t.rhai:7: a node has no field `running`")
         exit code 2
@@ -571,12 +624,14 @@ fn refusals_and_misuse_say_what_is_wrong() {
          7 | print(m.running);
            |         ^^^^^^^
            = `running` is a word: write `running()`
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_script_without_end_meets_its_time_out() {
-    let source = format!("{TOPOLOGY}experiment(\"e\", #{{ timeout: \"1s\" }}, || {{ loop {{ m.running(); }} }});");
+    let source =
+        format!("{TOPOLOGY}experiment(\"e\", #{{ timeout: \"1s\" }}, || {{ loop {{ m.running(); }} }});");
     let done = run_with(&source, &Selection::default(), |_| {});
     let repeat = &done.summary.repeats[0];
     assert_eq!(repeat.cause, Cause::DidNotHold);
@@ -594,7 +649,9 @@ experiment("other", || { print(`count ${count}`); });
 print("declared");
 "#;
     let done = run_with(source, &Selection::default(), |_| {});
-    show(&done, expect![[r#"
+    show(
+        &done,
+        expect![[r#"
         100 begin "counts" 0
         100 print count 1
         100 end Passed
@@ -605,7 +662,8 @@ print("declared");
         300 print count 0
         300 end Passed
         exit code 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -618,7 +676,9 @@ experiment("Second try", || { print(pick([1, 2, 3, 4, 5, 6])); });
     let all = run_with(source, &Selection::default(), |_| {});
     let selection = Selection { only: Some("second".into()), repeat: Some(2) };
     let one = run_with(source, &selection, |_| {});
-    show(&one, expect![[r#"
+    show(
+        &one,
+        expect![[r#"
         100 begin "Second try" 0
         100 print 3
         100 end Passed
@@ -626,7 +686,8 @@ experiment("Second try", || { print(pick([1, 2, 3, 4, 5, 6])); });
         200 print 2
         200 end Passed
         exit code 0
-    "#]]);
+    "#]],
+    );
     let drawn = |log: &str| {
         let begin = log.find("begin \"Second try\" 0").expect("it ran");
         log[begin..].lines().nth(1).and_then(|line| line.split_once("print ")).expect("it drew").1.to_owned()
@@ -650,7 +711,8 @@ fn a_selection_that_fits_nothing_is_an_error() {
          --> t.rhai
            = did you mean `the master dies`?
 
-    "#]].assert_eq(&crate::lang::render_all(&mistakes, false));
+    "#]]
+    .assert_eq(&crate::lang::render_all(&mistakes, false));
 }
 
 #[test]
@@ -667,7 +729,8 @@ fn a_script_that_declares_something_else_the_second_time_is_not_run() {
         error: evaluated again, the script declares something else: node `other`
          --> t.rhai
 
-    "#]].assert_eq(&crate::lang::render_all(&mistakes.expect_err("differs"), false));
+    "#]]
+    .assert_eq(&crate::lang::render_all(&mistakes.expect_err("differs"), false));
 }
 
 #[test]
@@ -685,7 +748,8 @@ fn a_topology_that_does_not_come_up_decides_the_exit_code() {
 
 #[test]
 fn an_interrupt_ends_the_run() {
-    let source = "let m = master(\"m\"); experiment(\"e\", #{ repeat: 3 }, || { try { sleep(\"9s\"); } catch {} });";
+    let source =
+        "let m = master(\"m\"); experiment(\"e\", #{ repeat: 3 }, || { try { sleep(\"9s\"); } catch {} });";
     let done = run_with(source, &Selection::default(), |world| world.interrupt_at = Some(5_000_000));
     assert_eq!((done.summary.exit_code(), done.summary.repeats.len()), (130, 1));
 }

@@ -89,7 +89,12 @@ fn check_arity(word: &Word, given: usize) -> Outcome<()> {
 }
 
 /// Why an argument does not fit its parameter, if it does not.
-pub(crate) fn argument_misfit(word: &Word, param: &Param, argument: usize, value: &Dynamic) -> Option<Failure> {
+pub(crate) fn argument_misfit(
+    word: &Word,
+    param: &Param,
+    argument: usize,
+    value: &Dynamic,
+) -> Option<Failure> {
     let misfit = param.takes.accept(value).err()?;
     let message = format!("`{}` of `{}`: {}", param.name, word.name, misfit.message);
     Some(Failure::new(Spot::Argument(argument), message).note(misfit.hint))
@@ -183,9 +188,9 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn span(&self, param: usize) -> TimeSpan {
-        self.get(param).and_then(as_span).unwrap_or_else(|| {
-            unreachable!("parameter {param} of `{}` is not a duration", self.word.name)
-        })
+        self.get(param)
+            .and_then(as_span)
+            .unwrap_or_else(|| unreachable!("parameter {param} of `{}` is not a duration", self.word.name))
     }
 
     pub(crate) fn node(&self, param: usize) -> NodeHandle {

@@ -15,10 +15,13 @@ use super::quantity::parse_duration;
 use super::values::{DURATION_HINT, LoadHandle, MonitorHandle, NodeHandle, TimeSpan, describe, type_name};
 use crate::history::Moment;
 
+/// Whether an operator holds for an order.
+type Holds = fn(Ordering) -> bool;
+
 /// Puts the operators in the engine.
 pub(crate) fn register(engine: &mut Engine) {
     engine.set_fast_operators(false);
-    let operators: [(&'static str, fn(Ordering) -> bool); 6] = [
+    let operators: [(&'static str, Holds); 6] = [
         ("==", Ordering::is_eq),
         ("!=", Ordering::is_ne),
         ("<", Ordering::is_lt),
@@ -29,13 +32,14 @@ pub(crate) fn register(engine: &mut Engine) {
     for (operator, holds) in operators {
         let types = [TypeId::of::<Dynamic>(); 2];
         engine.register_raw_fn(operator, types, move |context, args| {
-            judge(operator, holds, args[0], args[1]).map_err(|stop| stop.raise(context.call_position(), context.call_source()))
+            judge(operator, holds, args[0], args[1])
+                .map_err(|stop| stop.raise(context.call_position(), context.call_source()))
         });
     }
 }
 
 /// One comparison.
-fn judge(operator: &str, holds: fn(Ordering) -> bool, a: &Dynamic, b: &Dynamic) -> Outcome<bool> {
+fn judge(operator: &str, holds: Holds, a: &Dynamic, b: &Dynamic) -> Outcome<bool> {
     let (a, b) = (a.flatten_clone(), b.flatten_clone());
     let equality = matches!(operator, "==" | "!=");
     if let Some(equal) = equality.then(|| equal(&a, &b)).flatten() {

@@ -55,12 +55,7 @@ const MONITOR: &[Opt] = &[
     option("failover_timeout", Takes::Duration, "\"3m\"", "limit of a failover's steps"),
     option("parallel_syncs", Takes::Count(1, 1_000_000), "1", "replicas that resync at the same time"),
     option("notification_script", Takes::Text, "", "program run for events of level warning"),
-    option(
-        "client_reconfig_script",
-        Takes::Text,
-        "",
-        "program run when the master's address has changed",
-    ),
+    option("client_reconfig_script", Takes::Text, "", "program run when the master's address has changed"),
 ];
 
 /// The words of this module.
@@ -102,7 +97,7 @@ pub(crate) const WORDS: &[Word] = &[
         variadic: false,
         options: NODE,
         gives: "an array of nodes",
-        summary: "Declares so many replicas, named with the prefix and 1, 2, 3…",
+        summary: "Declares so many replicas, named with the prefix and a number from 1.",
         run: replicas,
     },
     Word {
@@ -126,7 +121,7 @@ pub(crate) const WORDS: &[Word] = &[
         variadic: false,
         options: NODE,
         gives: "an array of nodes",
-        summary: "Declares so many sentinels, named with the prefix and 1, 2, 3…",
+        summary: "Declares so many sentinels, named with the prefix and a number from 1.",
         run: sentinels,
     },
     Word {
@@ -375,8 +370,7 @@ pub(crate) fn directives_of(
             }
             Err(misfit) => {
                 let spot = options.inner_spot(option, &name);
-                call.session
-                    .mistake(call.context, Failure::new(spot, misfit.message).note(misfit.hint))?;
+                call.session.mistake(call.context, Failure::new(spot, misfit.message).note(misfit.hint))?;
             }
         }
     }
@@ -419,12 +413,7 @@ fn monitor(call: &mut Call<'_>) -> Outcome {
         sentinels: sentinels.iter().map(|node| node.id).collect(),
         quorum,
         down_after: at_least_one_ms(call, &options, "down_after", span("down_after", 30))?,
-        failover_timeout: at_least_one_ms(
-            call,
-            &options,
-            "failover_timeout",
-            span("failover_timeout", 180),
-        )?,
+        failover_timeout: at_least_one_ms(call, &options, "failover_timeout", span("failover_timeout", 180))?,
         parallel_syncs: options.int("parallel_syncs").unwrap_or(1) as u32,
         notification_script: script(call, &options, "notification_script"),
         client_reconfig_script: script(call, &options, "client_reconfig_script"),

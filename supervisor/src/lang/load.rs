@@ -130,7 +130,6 @@ pub(crate) fn stop(call: &Call<'_>, load: LoadHandle) -> Outcome {
         Observation::Ledger(ledger) => ledger,
         other => return Err(unfit(call, &other)),
     };
-    let lost_nodes =
-        ledger.lost_writes.iter().filter_map(|write| call.session.handle(write.node)).collect();
+    let lost_nodes = ledger.lost_writes.iter().filter_map(|write| call.session.handle(write.node)).collect();
     Ok(Dynamic::from(LedgerValue { ledger, lost_nodes }))
 }

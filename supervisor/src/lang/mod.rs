@@ -25,6 +25,7 @@ mod observe;
 mod options;
 mod quantity;
 mod random;
+mod reference;
 pub mod script;
 pub(crate) mod session;
 mod suggest;
@@ -41,6 +42,7 @@ use std::rc::Rc;
 use rhai::{EvalAltResult, Scope};
 
 pub use diagnostic::{Diagnostic, Severity, render_all};
+pub use reference::reference;
 pub use script::{OpenError, Script};
 
 use crate::plan::{EngineChoice, NodeKind, Plan};

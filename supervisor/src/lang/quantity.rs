@@ -152,10 +152,7 @@ mod tests {
                 .into_iter()
                 .map(format_micros)
                 .collect();
-        assert_eq!(
-            written,
-            ["0s", "900us", "12.3ms", "250ms", "1.23s", "12s", "1m1s", "2m", "-1.5s"]
-        );
+        assert_eq!(written, ["0s", "900us", "12.3ms", "250ms", "1.23s", "12s", "1m1s", "2m", "-1.5s"]);
     }
 
     #[test]

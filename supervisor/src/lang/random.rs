@@ -74,7 +74,7 @@ impl Random {
 
     /// A number below `bound`, by multiplication: the bias is below 2^-32 for any array that fits.
     fn below(&mut self, bound: usize) -> usize {
-        (u128::from(self.next()) * bound as u128 >> 64) as usize
+        ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 
     /// A number from 0 up to 1.
@@ -106,9 +106,7 @@ fn chance(call: &mut Call<'_>) -> Outcome {
     let probability =
         call.get(0).and_then(|value| value.as_float().or_else(|_| value.as_int().map(|n| n as f64)).ok());
     match probability {
-        Some(p) if (0.0..=1.0).contains(&p) => {
-            Ok((call.session.state.borrow_mut().random.unit() < p).into())
-        }
+        Some(p) if (0.0..=1.0).contains(&p) => Ok((call.session.state.borrow_mut().random.unit() < p).into()),
         _ => Err(Failure::new(call.spot(0), "a probability lies between 0 and 1").into()),
     }
 }

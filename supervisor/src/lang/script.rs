@@ -126,10 +126,9 @@ impl Script {
 
     /// The topology's name when the script gives none: the file's stem.
     pub(crate) fn stem(&self) -> String {
-        Path::new(&self.name).file_stem().map_or_else(
-            || "topology".to_owned(),
-            |stem| stem.to_string_lossy().into_owned(),
-        )
+        Path::new(&self.name)
+            .file_stem()
+            .map_or_else(|| "topology".to_owned(), |stem| stem.to_string_lossy().into_owned())
     }
 
     /// Writes the scripts of a built-in topology to where its paths point. Does nothing for a file.

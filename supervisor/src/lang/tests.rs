@@ -60,7 +60,11 @@ fn declares(source: &str, expected: Expect) {
         );
     }
     for experiment in &plan.experiments {
-        let _ = writeln!(text, "experiment {:?} x{} {:?}", experiment.name, experiment.repeat, experiment.timeout);
+        let _ = writeln!(
+            text,
+            "experiment {:?} x{} {:?}",
+            experiment.name, experiment.repeat, experiment.timeout
+        );
     }
     expected.assert_eq(&text);
 }
@@ -95,11 +99,14 @@ experiment("the master dies", #{ repeat: 5, timeout: "60s" }, || {
 
 #[test]
 fn ports_named_anywhere_in_the_script_are_kept_free() {
-    declares("master(\"a\"); master(\"b\"); master(\"c\", #{ port: 6379 });", expect![[r#"
+    declares(
+        "master(\"a\"); master(\"b\"); master(\"c\", #{ port: 6379 });",
+        expect![[r#"
         a master 127.0.0.1:6380 line 1
         b master 127.0.0.1:6381 line 1
         c master 127.0.0.1:6379 line 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -200,11 +207,13 @@ fn scripts_import_others_by_relative_path() {
         let script = Rc::new(Script::from_text("t.rhai", source, folder.path()));
         evaluate(&script, &Inputs::default(), Box::new(CountedPorts::default()))
     };
-    let plan = of("import \"common\" as c;\nlet p = c::pair(\"a\");\nexperiment(\"e\", || { sleep(c::LIMIT); });")
-        .unwrap_or_else(|mistakes| panic!("{}", render_all(&mistakes, false)))
-        .plan;
+    let plan =
+        of("import \"common\" as c;\nlet p = c::pair(\"a\");\nexperiment(\"e\", || { sleep(c::LIMIT); });")
+            .unwrap_or_else(|mistakes| panic!("{}", render_all(&mistakes, false)))
+            .plan;
     assert_eq!(plan.nodes.len(), 2);
-    std::fs::write(folder.path().join("common.rhai"), "fn pair(name) {\n    mastre(name)\n}").expect("written");
+    std::fs::write(folder.path().join("common.rhai"), "fn pair(name) {\n    mastre(name)\n}")
+        .expect("written");
     let wrong = of("import \"common\" as c;\nc::pair(\"a\");").expect_err("wrong");
     let text = render_all(&wrong, false).replace(&folder.path().display().to_string(), "DIR");
     expect![[r#"
@@ -215,7 +224,8 @@ fn scripts_import_others_by_relative_path() {
            |     ^^^^^^
            = did you mean `master`?
 
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
     let missing = of("import \"nowhere\" as c;").expect_err("missing");
     let text = render_all(&missing, false).replace(&folder.path().display().to_string(), "DIR");
     expect![[r#"
@@ -225,7 +235,8 @@ fn scripts_import_others_by_relative_path() {
          1 | import "nowhere" as c;
            |        ^^^^^^^^^
 
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
@@ -551,7 +562,9 @@ param("p", 2);
 
 #[test]
 fn acting_at_top_level_is_an_error() {
-    check("let m = master(\"m\");\nm.kill();\n", expect![[r#"
+    check(
+        "let m = master(\"m\");\nm.kill();\n",
+        expect![[r#"
         error: `kill` touches live nodes, and is allowed only inside `experiment`
           --> t.rhai:2:3
            |
@@ -559,8 +572,11 @@ fn acting_at_top_level_is_an_error() {
            |   ^^^^
            = top level declares; nothing runs yet while it is evaluated
 
-    "#]]);
-    check("let m = master(\"m\");\nfn boom(node) { node.kill() }\nboom(m);\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "let m = master(\"m\");\nfn boom(node) { node.kill() }\nboom(m);\n",
+        expect![[r#"
         error: `kill` touches live nodes, and is allowed only inside `experiment`
           --> t.rhai:2:22
            |
@@ -568,8 +584,11 @@ fn acting_at_top_level_is_an_error() {
            |                      ^^^^
            = top level declares; nothing runs yet while it is evaluated
 
-    "#]]);
-    check("sleep(1);", expect![[r#"
+    "#]],
+    );
+    check(
+        "sleep(1);",
+        expect![[r#"
         error: `sleep` touches live nodes, and is allowed only inside `experiment`
           --> t.rhai:1:1
            |
@@ -584,7 +603,8 @@ fn acting_at_top_level_is_an_error() {
            |       ^
            = a duration is a string with a unit: "250ms", "1s", "2m"; here perhaps "1s" or "1ms"
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -609,23 +629,31 @@ experiment("e", || { again(); fine(m); });
 
 #[test]
 fn parse_errors_point_at_their_place() {
-    check("let m = master(\"m\";\n", expect![[r#"
+    check(
+        "let m = master(\"m\";\n",
+        expect![[r#"
         error: `,` is missing to separate the arguments to function call 'master'
           --> t.rhai:1:19
            |
          1 | let m = master("m";
            |                   ^
 
-    "#]]);
-    check("let s = \"open;\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "let s = \"open;\n",
+        expect![[r#"
         error: open string is not terminated
           --> t.rhai:1:9
            |
          1 | let s = "open;
            |         ^^^^^^
 
-    "#]]);
-    check("let x = 1;\nlet until = 2;\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "let x = 1;\nlet until = 2;\n",
+        expect![[r#"
         error: expecting name of a variable
           --> t.rhai:2:5
            |
@@ -633,16 +661,22 @@ fn parse_errors_point_at_their_place() {
            |     ^^^^^
            = `until` is a word of Rhai's and cannot be a name
 
-    "#]]);
-    check("master(\"m\")\nmaster(\"n\")\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "master(\"m\")\nmaster(\"n\")\n",
+        expect![[r#"
         error: `;` is missing to terminate this statement
           --> t.rhai:2:1
            |
          2 | master("n")
            | ^^^^^^
 
-    "#]]);
-    check("eval(\"1\")", expect![[r#"
+    "#]],
+    );
+    check(
+        "eval(\"1\")",
+        expect![[r#"
         error: unknown word `eval`
           --> t.rhai:1:1
            |
@@ -650,15 +684,19 @@ fn parse_errors_point_at_their_place() {
            | ^^^^
            = scripts have no `eval` and no clock of their own
 
-    "#]]);
-    check("let m = master(\"m\", #{ port: 1, port: 2 });", expect![[r#"
+    "#]],
+    );
+    check(
+        "let m = master(\"m\", #{ port: 1, port: 2 });",
+        expect![[r#"
         error: `port` is given twice
           --> t.rhai:1:33
            |
          1 | let m = master("m", #{ port: 1, port: 2 });
            |                                 ^^^^
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -694,7 +732,9 @@ monitor(ss[0], "a", m);
 
         "#]],
     );
-    check("let m = master(\"m\"); monitor(m, \"a\", m);", expect![[r#"
+    check(
+        "let m = master(\"m\"); monitor(m, \"a\", m);",
+        expect![[r#"
         error: `m` is not a sentinel
           --> t.rhai:1:30
            |
@@ -702,31 +742,41 @@ monitor(ss[0], "a", m);
            |                              ^
            = `monitor` is used as `monitor(sentinels, name, master, [options])`
 
-    "#]]);
-    check("let m = master(\"m\"); let s = sentinel(\"s\"); monitor(s, \"a\", replica(\"r\", m));", expect![[r#"
+    "#]],
+    );
+    check(
+        "let m = master(\"m\"); let s = sentinel(\"s\"); monitor(s, \"a\", replica(\"r\", m));",
+        expect![[r#"
         error: `r` is a replica: sentinels monitor a master
           --> t.rhai:1:61
            |
          1 | let m = master("m"); let s = sentinel("s"); monitor(s, "a", replica("r", m));
            |                                                             ^^^^^^^
 
-    "#]]);
-    check("let m = master(\"m\"); replica(\"r\", sentinel(\"s\"));", expect![[r#"
+    "#]],
+    );
+    check(
+        "let m = master(\"m\"); replica(\"r\", sentinel(\"s\"));",
+        expect![[r#"
         error: `s` is a sentinel: a replica follows a master or a replica
           --> t.rhai:1:35
            |
          1 | let m = master("m"); replica("r", sentinel("s"));
            |                                   ^^^^^^^^
 
-    "#]]);
-    check("monitor([], \"a\", master(\"m\"));", expect![[r#"
+    "#]],
+    );
+    check(
+        "monitor([], \"a\", master(\"m\"));",
+        expect![[r#"
         error: `sentinels` of `monitor`: expected a node or an array of nodes, got an array
           --> t.rhai:1:9
            |
          1 | monitor([], "a", master("m"));
            |         ^
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -826,43 +876,57 @@ master("n");
 
 #[test]
 fn networks_of_later_versions_say_so() {
-    check("topology(#{ network: \"namespace\" });", expect![[r#"
+    check(
+        "topology(#{ network: \"namespace\" });",
+        expect![[r#"
         error: the network "namespace" is not there yet: this version has "host" only
           --> t.rhai:1:22
            |
          1 | topology(#{ network: "namespace" });
            |                      ^^^^^^^^^^^
 
-    "#]]);
-    check("topology(#{ network: \"hots\" });", expect![[r#"
+    "#]],
+    );
+    check(
+        "topology(#{ network: \"hots\" });",
+        expect![[r#"
         error: there is no network "hots": this version has "host" only
           --> t.rhai:1:22
            |
          1 | topology(#{ network: "hots" });
            |                      ^^^^^^
 
-    "#]]);
-    check("master(\"m\");\ntopology(#{ name: \"late\" });", expect![[r#"
+    "#]],
+    );
+    check(
+        "master(\"m\");\ntopology(#{ name: \"late\" });",
+        expect![[r#"
         error: `topology` is said before any node
           --> t.rhai:2:1
            |
          2 | topology(#{ name: "late" });
            | ^^^^^^^^
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_rhai_says_is_put_in_our_words() {
-    check("let x = [1, 2]; x[5];", expect![[r#"
+    check(
+        "let x = [1, 2]; x[5];",
+        expect![[r#"
         error: there is no element 5: the array has 2
           --> t.rhai:1:19
            |
          1 | let x = [1, 2]; x[5];
            |                   ^
 
-    "#]]);
-    check("let m = master(\"m\"); print(m.prot);", expect![[r#"
+    "#]],
+    );
+    check(
+        "let m = master(\"m\"); print(m.prot);",
+        expect![[r#"
         error: a node has no field `prot`
           --> t.rhai:1:30
            |
@@ -870,76 +934,103 @@ fn what_rhai_says_is_put_in_our_words() {
            |                              ^^^^
            = did you mean `port`?
 
-    "#]]);
-    check("let m = master(\"m\"); m.name = \"n\";", expect![[r#"
+    "#]],
+    );
+    check(
+        "let m = master(\"m\"); m.name = \"n\";",
+        expect![[r#"
         error: the field `name` of a node cannot be set
           --> t.rhai:1:24
            |
          1 | let m = master("m"); m.name = "n";
            |                        ^^^^
 
-    "#]]);
-    check("let m = master(\"m\"); m + 1;", expect![[r#"
+    "#]],
+    );
+    check(
+        "let m = master(\"m\"); m + 1;",
+        expect![[r#"
         error: `+` has no meaning for a node and a number
           --> t.rhai:1:24
            |
          1 | let m = master("m"); m + 1;
            |                        ^
 
-    "#]]);
-    check("fn f(x) { f(x) } f(1);", expect![[r#"
+    "#]],
+    );
+    check(
+        "fn f(x) { f(x) } f(1);",
+        expect![[r#"
         error: functions call each other too deeply, or without end
           --> t.rhai:1:18
            |
          1 | fn f(x) { f(x) } f(1);
            |                  ^
 
-    "#]]);
-    check("throw \"up\";", expect![[r#"
+    "#]],
+    );
+    check(
+        "throw \"up\";",
+        expect![[r#"
         error: the script threw: up
           --> t.rhai:1:1
            |
          1 | throw "up";
            | ^^^^^
 
-    "#]]);
-    check("[1].push();", expect![[r#"
+    "#]],
+    );
+    check(
+        "[1].push();",
+        expect![[r#"
         error: `push` does not take 0 arguments
           --> t.rhai:1:5
            |
          1 | [1].push();
            |     ^^^^
 
-    "#]]);
-    check("let o = #{ go_on: |x| x + 1 }; o.go_on(1); o.stop_now(1);", expect![[r#"
+    "#]],
+    );
+    check(
+        "let o = #{ go_on: |x| x + 1 }; o.go_on(1); o.stop_now(1);",
+        expect![[r#"
         error: unknown word `stop_now`
           --> t.rhai:1:46
            |
          1 | let o = #{ go_on: |x| x + 1 }; o.go_on(1); o.stop_now(1);
            |                                              ^^^^^^^^
 
-    "#]]);
-    check("fn kill(x) { x }\nkill(1);", expect![[r#"
+    "#]],
+    );
+    check(
+        "fn kill(x) { x }\nkill(1);",
+        expect![[r#"
         error: the function `kill` hides the word
           --> t.rhai:1:12
            |
          1 | fn kill(x) { x }
            |            ^
 
-    "#]]);
-    check("if 1200 < \"3s\" { print(1); }", expect![[r#"
+    "#]],
+    );
+    check(
+        "if 1200 < \"3s\" { print(1); }",
+        expect![[r#"
         error: `<` cannot compare the number 1200 with the string "3s"
           --> t.rhai:1:9
            |
          1 | if 1200 < "3s" { print(1); }
            |         ^
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn there_is_no_exit() {
-    check("exit(0);", expect![[r#"
+    check(
+        "exit(0);",
+        expect![[r#"
         error: there is no `exit`: it would end the run without judging it
           --> t.rhai:1:1
            |
@@ -947,8 +1038,11 @@ fn there_is_no_exit() {
            | ^^^^
            = `return` leaves a body early, and `require(false, why)` fails the experiment
 
-    "#]]);
-    check("experiment(\"e\", || { try { exit(); } catch {} });", expect![[r#"
+    "#]],
+    );
+    check(
+        "experiment(\"e\", || { try { exit(); } catch {} });",
+        expect![[r#"
         error: there is no `exit`: it would end the run without judging it
           --> t.rhai:1:28
            |
@@ -956,9 +1050,12 @@ fn there_is_no_exit() {
            |                            ^^^^
            = `return` leaves a body early, and `require(false, why)` fails the experiment
 
-    "#]]);
+    "#]],
+    );
     // Called by a name that only evaluation knows.
-    check("let leave = Fn(\"exit\");\nleave.call();", expect![[r#"
+    check(
+        "let leave = Fn(\"exit\");\nleave.call();",
+        expect![[r#"
         error: there is no `exit`: it would end the run without judging it
           --> t.rhai:2:7
            |
@@ -966,19 +1063,23 @@ fn there_is_no_exit() {
            |       ^^^^
            = `return` leaves a body early, and `require(false, why)` fails the experiment
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_top_level_without_end_is_ended() {
-    check("let x = 0;\nloop { x += 1; }\n", expect![[r#"
+    check(
+        "let x = 0;\nloop { x += 1; }\n",
+        expect![[r#"
         error: the top level does not come to an end
           --> t.rhai:2:13
            |
          2 | loop { x += 1; }
            |             ^
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -990,4 +1091,22 @@ fn deep_calls_and_expressions_are_allowed_as_far_as_the_limits_say() {
     .plan;
     assert_eq!(plan.nodes[0].name, "m0");
     assert!(mistakes("fn down(n) { down(n + 1) } down(0);").contains("too deeply"));
+}
+
+#[test]
+fn an_evaluation_keeps_no_copy_of_the_script() {
+    let script = script("let m = master(\"m\"); experiment(\"e\", || { m.kill(); });");
+    let evaluation = evaluate(&script, &Inputs::default(), Box::new(CountedPorts::default()));
+    assert!(evaluation.is_ok());
+    assert_eq!(Rc::strong_count(&script), 1);
+}
+
+#[test]
+fn the_deepest_script_allowed_fits_on_a_main_thread_s_stack() {
+    // Both limits at once: calls as deep as they may be, each inside an expression as deep as it may be.
+    let nested = (0..28).fold("down(n + 1)".to_owned(), |inner, _| format!("[{inner}][0]"));
+    let source = format!("fn down(n) {{ {nested} }} down(0);");
+    let thread = std::thread::Builder::new().stack_size(8 << 20).spawn(move || mistakes(&source));
+    let text = thread.expect("a thread").join().expect("no overflow");
+    assert!(text.contains("too deeply"), "{text}");
 }

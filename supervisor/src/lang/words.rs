@@ -9,9 +9,7 @@ use rhai::Dynamic;
 use super::call::Call;
 use super::failure::Outcome;
 use super::quantity::{QuantityError, parse_duration, parse_size};
-use super::values::{
-    DURATION_HINT, EventValue, LoadHandle, MonitorHandle, NodeHandle, TimeSpan, describe,
-};
+use super::values::{DURATION_HINT, EventValue, LoadHandle, MonitorHandle, NodeHandle, TimeSpan, describe};
 use super::{act, declare, judge, load, observe, random, topology, wait};
 use crate::history::Moment;
 
