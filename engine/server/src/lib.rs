@@ -23,7 +23,7 @@ pub use options::Program;
 
 /// The engine's allocator: small size classes and little waste, as Redis's own choice.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: sys::Allocator = sys::Allocator;
 
 /// Runs a server (or a sentinel) with the command line `arguments`, the program's name not among them;
 /// gives the exit code. Must be called on the main thread: snapshots are forked from it.

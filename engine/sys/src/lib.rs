@@ -5,6 +5,7 @@
 //! block says why it is sound. Nothing here knows about Redis, sockets or the event loop, and nothing here
 //! logs: callers get an [`std::io::Error`] and decide.
 
+mod alloc;
 mod children;
 mod descriptors;
 mod figures;
@@ -13,6 +14,7 @@ mod line;
 mod process;
 mod title;
 
+pub use alloc::Allocator;
 pub use children::{child_pids, has_children, kill_all_descendants};
 pub use descriptors::close_inherited;
 pub use figures::{CpuOf, CpuTimes, cpu_of_pid, cpu_times, private_dirty_bytes, rss_bytes};
