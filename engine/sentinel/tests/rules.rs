@@ -254,6 +254,31 @@ fn a_silent_connection_is_given_up_and_tried_anew() {
 }
 
 #[test]
+fn an_answer_counts_for_five_asking_periods() {
+    let peer_line = "sentinel known-sentinel m 10.0.0.5 26379 a9aaef81a7e2c8aa4d5acd86ef8e4d27d38a48be\n";
+    let mut bench =
+        Bench::new(&format!("{}{peer_line}sentinel pace redis\n", MONITOR.replace(" 1\n", " 2\n")));
+    let peer = bench.connect(2);
+    let mut answered = 0;
+    while answered == 0 && bench.now < 15_000 {
+        for (link, command) in std::mem::take(&mut bench.sent) {
+            let asks = command.starts_with("SENTINEL is-master-down-by-addr 10.0.0.1 6379 0 *");
+            let down = [Value::Int(1), Value::Bulk(b"*".to_vec()), Value::Int(0)];
+            let reply = if asks { Value::Array(down.to_vec()) } else { pong() };
+            if link == peer {
+                bench.input(Input::Reply { link, reply });
+                answered = if asks { bench.now } else { answered };
+            }
+        }
+        bench.pass(10);
+    }
+    bench.pass(7_000);
+    assert!(bench.when("+odown master m 10.0.0.1 6379 #quorum 2/2").expect("agreed") - answered <= 100);
+    let forgotten = bench.when("-odown").expect("not for ever") - answered;
+    assert!((5_001..=5_201).contains(&forgotten), "{forgotten}");
+}
+
+#[test]
 fn what_is_said_of_a_closed_link_is_ignored() {
     let mut bench = Bench::new(MONITOR);
     let (command, _) = (bench.connect(0), bench.connect(1));

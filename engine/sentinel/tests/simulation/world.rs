@@ -38,6 +38,9 @@ impl Host for AnyScript {
     }
 }
 
+/// How long a script runs and how it ends, by its path.
+pub(crate) type ScriptEnd = Box<dyn Fn(&str) -> (u64, ScriptOutcome)>;
+
 /// Which connection: sentinel, its incarnation, its link.
 pub(crate) type ConnId = (usize, u64, LinkId);
 
@@ -108,7 +111,7 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) history: Vec<(u64, usize, Fact)>,
     /// How scripts end: after so long, in this way.
-    pub(crate) script_end: Box<dyn Fn(&str) -> (u64, ScriptOutcome)>,
+    pub(crate) script_end: ScriptEnd,
     cuts: BTreeSet<(HostId, HostId)>,
     conns: BTreeMap<ConnId, Conn>,
     queue: BTreeMap<(u64, u64), Happening>,
