@@ -77,11 +77,7 @@ enum Ending {
 impl Nodes {
     /// Nodes of the journal's plan, none running. Must be called inside a `LocalSet`; `reports` come from
     /// the guardian.
-    pub fn new(
-        journal: Journal,
-        guardian: GuardianHandle,
-        reports: mpsc::UnboundedReceiver<Report>,
-    ) -> Self {
+    pub fn new(journal: Journal, guardian: GuardianHandle, reports: mpsc::UnboundedReceiver<Report>) -> Self {
         let states = journal.plan().nodes.iter().map(|_| NodeState::default()).collect();
         let nodes = Self(Rc::new(Inner {
             journal,

@@ -34,10 +34,9 @@ pub(super) struct Prepared {
 /// Evaluates a script; nothing is started or written. Mistakes are shown.
 pub(super) fn prepare(file: &str, inputs: &InputArgs) -> Result<Prepared, ExitCode> {
     let clock = Clock::start();
-    let stem = PathBuf::from(file).file_stem().map_or_else(
-        || "topology".to_owned(),
-        |stem| stem.to_string_lossy().into_owned(),
-    );
+    let stem = PathBuf::from(file)
+        .file_stem()
+        .map_or_else(|| "topology".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let dir = RunDir::choose(&stem, &clock);
     let script = Rc::new(Script::open(file, dir.path()).map_err(|error| {
         complain(&format!("topple: {error}"));
@@ -100,10 +99,10 @@ pub(super) enum WhenKilled {
 ///
 /// Must be called while the process has one thread: that is what makes the fork safe.
 pub(super) fn with_runtime<F>(
-    prepared: &Prepared,
+    prepared: Prepared,
     listener: Option<Listener>,
     when_killed: WhenKilled,
-    work: impl FnOnce(Live) -> F,
+    work: impl FnOnce(Live, Prepared) -> F,
 ) -> ExitCode
 where
     F: Future<Output = ExitCode>,
@@ -125,8 +124,8 @@ where
     };
     let local = LocalSet::new();
     let code = local.block_on(&runtime, async {
-        match open(prepared, listener, guardian.socket, when_killed) {
-            Ok(live) => work(live).await,
+        match open(&prepared, listener, guardian.socket, when_killed) {
+            Ok(live) => work(live, prepared).await,
             Err(error) => {
                 let _ = prepared.dir.remove();
                 refused("cannot start the run", error)

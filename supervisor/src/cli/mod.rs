@@ -3,8 +3,11 @@
 //! Exit codes: 0 all checks held; 1 a check failed; 2 the script or the command line is wrong; 3 the
 //! environment refused (port taken, no permission, binary missing). A run ended by Ctrl-C gives 130.
 
+pub mod check;
 mod live;
 mod output;
+pub mod plan;
+mod run;
 mod up;
 
 use std::ffi::{OsStr, OsString};
@@ -211,7 +214,9 @@ fn exit_code(code: i32) -> ExitCode {
 fn dispatch(command: Command) -> ExitCode {
     match command {
         Command::Up(args) => up::up(&args),
-        Command::Run(_) | Command::Check(_) | Command::Plan(_) => ExitCode::SUCCESS,
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Plan(args) => plan::plan(&args),
         Command::Server(passed_on) => serve(Program::Server, &passed_on.args),
         Command::Sentinel(passed_on) => serve(Program::Sentinel, &passed_on.args),
         Command::ScriptShim(args) => {

@@ -28,7 +28,7 @@ pub(super) fn up(args: &UpArgs) -> ExitCode {
     });
     let when_killed = if args.keep { WhenKilled::Keep } else { WhenKilled::Remove };
     let keep = args.keep;
-    with_runtime(&prepared, Some(listener), when_killed, |live| serve(live, keep, paint))
+    with_runtime(prepared, Some(listener), when_killed, |live, _| serve(live, keep, paint))
 }
 
 async fn serve(live: Live, keep: bool, paint: Paint) -> ExitCode {

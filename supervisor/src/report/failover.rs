@@ -183,7 +183,12 @@ impl Search<'_> {
         })
     }
 
-    fn milestones(&self, leader: Option<NodeId>, after: Moment, switched: Moment) -> Vec<(&'static str, Moment)> {
+    fn milestones(
+        &self,
+        leader: Option<NodeId>,
+        after: Moment,
+        switched: Moment,
+    ) -> Vec<(&'static str, Moment)> {
         let mut milestones = vec![("+switch-master", switched)];
         for wanted in ["+sdown", "+odown", "+elected-leader", "+promoted-slave"] {
             if let Some((_, at)) = self.last_before(wanted, leader, after, switched) {
@@ -198,9 +203,11 @@ impl Search<'_> {
         let next_switch = self
             .events
             .iter()
-            .filter(|event| self.said(event, "+switch-master").and_then(|(_, text)| addresses(text)).is_some_and(
-                |(_, new)| self.history.plan.node_at(new) != Some(to),
-            ))
+            .filter(|event| {
+                self.said(event, "+switch-master")
+                    .and_then(|(_, text)| addresses(text))
+                    .is_some_and(|(_, new)| self.history.plan.node_at(new) != Some(to))
+            })
             .map(|event| event.at)
             .find(|&at| at > switched);
         self.events

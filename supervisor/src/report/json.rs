@@ -19,8 +19,7 @@ struct Document<'a> {
 /// The document, ended by a newline.
 pub fn json(history: &History) -> String {
     let document = Document { version: REPORT_VERSION, summary: summarise(history), history };
-    let mut text =
-        serde_json::to_string_pretty(&document).expect("a history holds nothing that JSON cannot");
+    let mut text = serde_json::to_string_pretty(&document).expect("a history holds nothing that JSON cannot");
     text.push('\n');
     text
 }

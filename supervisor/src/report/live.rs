@@ -1,8 +1,8 @@
-//! Lines for events as they come, for a reader who watches.
+//! Lines for events as they come, for a reader who watches: all of them for `up`, the telling ones for `run`.
 
 use super::paint::Paint;
 use super::timeline::{Line, Tone, line};
-use crate::history::{Event, What};
+use crate::history::{Event, Outcome, What};
 use crate::plan::Plan;
 
 /// Makes lines.
@@ -29,6 +29,58 @@ impl LiveLines {
         let time = format!("{:>9.3}", at.0 as f64 / 1_000_000.0);
         let who = format!("{who:<width$}", width = self.who_width);
         Some(format!("{}  {who}  {}", self.paint.dim(&time), toned(self.paint, tone, &text)))
+    }
+}
+
+/// Progress of a run: a heading for each repeat, then the lines that tell how it goes.
+pub struct Progress {
+    plan: Plan,
+    /// Repeats of every experiment, when the command line says so.
+    repeat: Option<u32>,
+    paint: Paint,
+    lines: LiveLines,
+}
+
+impl Progress {
+    /// For a run of this plan.
+    pub fn new(plan: Plan, repeat: Option<u32>, paint: Paint) -> Self {
+        Self { lines: LiveLines::new(plan.clone(), paint), plan, repeat, paint }
+    }
+
+    /// What to show for an event, newline included; none when it is not telling.
+    pub fn line(&self, event: &Event) -> Option<String> {
+        let during = event.during?;
+        let experiment = self.plan.experiments.get(during.experiment as usize)?;
+        match &event.what {
+            What::RepeatBegin => {
+                let of = self.repeat.unwrap_or(experiment.repeat);
+                let count = if of > 1 { format!(" ({} of {of})", during.repeat + 1) } else { String::new() };
+                Some(format!("{}{count}\n", self.paint.bold(&experiment.name)))
+            }
+            What::RepeatEnd { outcome } => {
+                let painted = match outcome {
+                    Outcome::Passed => self.paint.green("passed"),
+                    Outcome::Failed => self.paint.red("failed"),
+                    Outcome::Error(_) => self.paint.red("error"),
+                };
+                Some(format!("  {painted}\n"))
+            }
+            what if is_telling(what) => self.lines.line(event).map(|line| format!("{line}\n")),
+            _ => None,
+        }
+    }
+}
+
+fn is_telling(what: &What) -> bool {
+    match what {
+        What::Sentinel { event, text, .. } => {
+            matches!(event.as_str(), "+switch-master" | "+elected-leader")
+                || (matches!(event.as_str(), "+odown" | "-odown") && text.starts_with("master "))
+        }
+        What::Exited { expected, .. } => !expected,
+        What::Check { held, .. } => !held,
+        What::Started { .. } | What::Role { .. } | What::ScriptRun { .. } => false,
+        _ => true,
     }
 }
 

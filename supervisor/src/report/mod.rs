@@ -19,3 +19,6 @@ pub mod summary;
 pub mod table;
 pub mod text;
 pub mod timeline;
+
+#[cfg(test)]
+mod tests;

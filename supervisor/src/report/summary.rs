@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::failover::{Failover, failovers};
 use super::figures::Figures;
-use crate::history::{During, Event, History, Ledger, Moment, Outcome, What};
+use crate::history::{During, Event, Exit, History, Ledger, Moment, Outcome, What};
 
 /// Everything that the report says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -49,8 +49,23 @@ pub struct Repeat {
     pub failovers: Vec<Failover>,
     /// Its workloads.
     pub workloads: Vec<WorkloadSummary>,
+    /// Notification and reconfiguration scripts that sentinels ran.
+    pub scripts: Vec<ScriptSummary>,
     /// What the script printed.
     pub printed: Vec<String>,
+}
+
+/// A script that sentinels ran, over all of its runs in a repeat.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScriptSummary {
+    /// Its path.
+    pub path: String,
+    /// How often it ran.
+    pub runs: usize,
+    /// How often it did not end with exit code 0.
+    pub failed: usize,
+    /// Run times in milliseconds.
+    pub ms: Figures,
 }
 
 /// What the clients of a workload saw.
@@ -142,8 +157,11 @@ pub fn summarise(history: &History) -> Summary {
             continue;
         }
         let repeats: Vec<Repeat> = ran.iter().map(|events| repeat(history, events)).collect();
-        let all: Vec<(u32, &Event)> =
-            ran.iter().flatten().map(|&event| (event.during.map_or(0, |during| during.repeat), event)).collect();
+        let all: Vec<(u32, &Event)> = ran
+            .iter()
+            .flatten()
+            .map(|&event| (event.during.map_or(0, |during| during.repeat), event))
+            .collect();
         experiments.push(ExperimentSummary {
             name: experiment.name.clone(),
             measures: measures(&all),
@@ -204,8 +222,37 @@ fn repeat(history: &History, events: &[&Event]) -> Repeat {
         ready_ms,
         failovers: failovers(history, events),
         workloads: workloads(events),
+        scripts: scripts(events),
         printed: printed.collect(),
     }
+}
+
+fn scripts(events: &[&Event]) -> Vec<ScriptSummary> {
+    let mut paths: Vec<&String> = Vec::new();
+    let runs: Vec<(&String, bool, u64)> = events
+        .iter()
+        .filter_map(|event| match &event.what {
+            What::ScriptRun { argv, how, took_us, .. } => {
+                Some((argv.first()?, *how == Some(Exit::Code(0)), *took_us))
+            }
+            _ => None,
+        })
+        .collect();
+    for (path, _, _) in &runs {
+        if !paths.contains(path) {
+            paths.push(path);
+        }
+    }
+    let summary = |path: &String| {
+        let of: Vec<_> = runs.iter().filter(|(ran, _, _)| *ran == path).collect();
+        Some(ScriptSummary {
+            path: path.clone(),
+            runs: of.len(),
+            failed: of.iter().filter(|(_, well, _)| !well).count(),
+            ms: Figures::of(of.iter().map(|&&(_, _, took_us)| ms(took_us)).collect())?,
+        })
+    };
+    paths.into_iter().filter_map(summary).collect()
 }
 
 fn workloads(events: &[&Event]) -> Vec<WorkloadSummary> {
@@ -250,8 +297,7 @@ fn measures(events: &[(u32, &Event)]) -> Vec<MeasureSummary> {
     let mut gathered: Vec<Gathered> = Vec::new();
     for (_, event) in events {
         let What::Measure { name, value, unit, max, min } = &event.what else { continue };
-        let beyond =
-            max.is_some_and(|limit| *value > limit) || min.is_some_and(|limit| *value < limit);
+        let beyond = max.is_some_and(|limit| *value > limit) || min.is_some_and(|limit| *value < limit);
         let index = gathered.iter().position(|known| known.name == *name).unwrap_or_else(|| {
             gathered.push(Gathered {
                 name: name.clone(),

@@ -6,8 +6,8 @@ use super::live::toned;
 use super::paint::Paint;
 use super::summary::{ExperimentSummary, FailoverSummary, Repeat, WorkloadSummary, repeats_of, summarise};
 use super::table::{Align, Table};
-use super::timeline::{Tone, describe_outcome, duration, line};
-use crate::history::{Event, History, Moment, Outcome, What};
+use super::timeline::{Tone, duration, line};
+use crate::history::{Event, Exit, History, Moment, Outcome, What};
 
 /// Width of the bar that stands for a whole failover.
 const BAR_CELLS: f64 = 30.0;
@@ -54,6 +54,7 @@ impl Section<'_> {
         }
         let shown = self.shown_repeat();
         self.clients(out, shown);
+        self.scripts(out, shown);
         self.printed(out, shown);
         self.timeline(out, shown);
     }
@@ -70,7 +71,11 @@ impl Section<'_> {
     }
 
     fn of_repeat(&self, repeat: &Repeat) -> String {
-        if self.experiment.repeats.len() == 1 { String::new() } else { format!(", repeat {}", repeat.number + 1) }
+        if self.experiment.repeats.len() == 1 {
+            String::new()
+        } else {
+            format!(", repeat {}", repeat.number + 1)
+        }
     }
 
     fn heading(&self, out: &mut String) {
@@ -96,7 +101,10 @@ impl Section<'_> {
         for repeat in &self.experiment.repeats {
             match &repeat.outcome {
                 Some(Outcome::Error(message)) => {
-                    out.push_str(&format!("\n  {}\n", self.paint.red(&format!("error{}", self.of_repeat(repeat)))));
+                    out.push_str(&format!(
+                        "\n  {}\n",
+                        self.paint.red(&format!("error{}", self.of_repeat(repeat)))
+                    ));
                     for line in message.lines() {
                         out.push_str(&format!("    {line}\n"));
                     }
@@ -116,7 +124,8 @@ impl Section<'_> {
         let mut table = Table::new(&[Align::Left, Align::Right]);
         for check in checks {
             let verdict = if check.held == check.judged { "ok" } else { "FAILED" };
-            let repeats: Vec<String> = check.failed_in.iter().map(|repeat| (repeat + 1).to_string()).collect();
+            let repeats: Vec<String> =
+                check.failed_in.iter().map(|repeat| (repeat + 1).to_string()).collect();
             let failed_in = if repeats.is_empty() || self.experiment.repeats.len() == 1 {
                 String::new()
             } else {
@@ -231,10 +240,14 @@ impl Section<'_> {
         out.push_str(&text);
         for outage in &workload.outages {
             let length = outage.ms.map_or_else(|| "not over".to_owned(), |ms| format!("{} ms", number(ms)));
-            let errors: Vec<String> =
-                outage.errors.iter().map(|(class, count)| format!("{} × {class}", number(*count as f64))).collect();
+            let errors: Vec<String> = outage
+                .errors
+                .iter()
+                .map(|(class, count)| format!("{} × {class}", number(*count as f64)))
+                .collect();
             let plural = if outage.clients == 1 { "" } else { "s" };
-            let line = format!("outage of {} client{plural}: {length} ({})", outage.clients, errors.join(", "));
+            let line =
+                format!("outage of {} client{plural}: {length} ({})", outage.clients, errors.join(", "));
             out.push_str(&format!("    {}\n", self.paint.yellow(&line)));
         }
         self.losses(out, workload);
@@ -252,6 +265,29 @@ impl Section<'_> {
         if hidden > 0 {
             out.push_str(&format!("    {}\n", self.paint.red(&format!("and {hidden} more"))));
         }
+    }
+
+    fn scripts(&self, out: &mut String, repeat: &Repeat) {
+        if repeat.scripts.is_empty() {
+            return;
+        }
+        self.title(out, &format!("scripts run by the sentinels{}", self.of_repeat(repeat)));
+        let mut table = Table::new(&[Align::Left, Align::Right]);
+        for script in &repeat.scripts {
+            let name = script.path.rsplit('/').next().unwrap_or_default();
+            let ended = if script.failed == 0 {
+                "all with exit code 0".to_owned()
+            } else {
+                format!("{} did not end with exit code 0", script.failed)
+            };
+            let times = format!("{} to {} ms", number(script.ms.min), number(script.ms.max));
+            table.row([name.to_owned(), script.runs.to_string(), "runs".to_owned(), ended, times]);
+        }
+        let text = table.render("    ", |row, column, cell| match column {
+            3 if repeat.scripts[row].failed > 0 => self.paint.red(cell),
+            _ => cell.to_owned(),
+        });
+        out.push_str(&text);
     }
 
     fn printed(&self, out: &mut String, repeat: &Repeat) {
@@ -287,10 +323,8 @@ impl Section<'_> {
         let zero = self.zero(repeat);
         let mut table = Table::new(&[Align::Right]);
         let mut tones = Vec::new();
-        for line in events.iter().filter_map(|event| line(&self.history.plan, event)) {
-            if line.who == "print" || line.who == "run" {
-                continue;
-            }
+        let told = events.iter().filter(|event| belongs_to_timeline(&event.what));
+        for line in told.filter_map(|event| line(&self.history.plan, event)) {
             table.row([format!("{:.1}", relative_ms(line.at, zero)), line.who, line.text]);
             tones.push(line.tone);
         }
@@ -309,6 +343,15 @@ impl Section<'_> {
             _ => cell.to_owned(),
         });
         out.push_str(&text);
+    }
+}
+
+/// What has a section of its own is left out: what was printed, and scripts that ended well.
+fn belongs_to_timeline(what: &What) -> bool {
+    match what {
+        What::Print { .. } | What::RepeatEnd { .. } => false,
+        What::ScriptRun { how, .. } => *how != Some(Exit::Code(0)),
+        _ => true,
     }
 }
 
@@ -347,12 +390,4 @@ fn bar(part: f64, whole: f64) -> String {
     }
     let cells = (part / whole * BAR_CELLS).round() as usize;
     "█".repeat(cells.max(usize::from(part > 0.0)))
-}
-
-/// One line about a repeat, for progress.
-pub fn repeat_line(repeat: u32, of: u32, outcome: &Outcome, took_us: u64, paint: Paint) -> String {
-    let counted = if of > 1 { format!("repeat {} of {of}: ", repeat + 1) } else { String::new() };
-    let outcome = describe_outcome(outcome);
-    let painted = if outcome == "passed" { paint.green(&outcome) } else { paint.red(&outcome) };
-    format!("{counted}{painted}, {}", duration(took_us))
 }

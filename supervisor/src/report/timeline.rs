@@ -94,8 +94,7 @@ fn script_run(
     let program = words.next().map_or("", |path| path.rsplit('/').next().unwrap_or(path));
     let args: Vec<&str> = words.map(String::as_str).collect();
     let ended = how.map_or_else(|| "could not be started".to_owned(), describe_exit);
-    let tone =
-        if how == Some(crate::history::Exit::Code(0)) { Tone::Plain } else { Tone::Bad };
+    let tone = if how == Some(crate::history::Exit::Code(0)) { Tone::Plain } else { Tone::Bad };
     let text = format!("ran {program} {}: {ended} after {}", args.join(" "), duration(took_us));
     (node, text, tone)
 }

@@ -69,8 +69,7 @@ async fn shorten(endpoint: &Endpoint) -> Option<Vec<(String, String)>> {
 }
 
 fn known_periods(reply: &Value) -> Vec<(String, String)> {
-    let items: Vec<String> =
-        reply.as_array().unwrap_or_default().iter().filter_map(Value::to_text).collect();
+    let items: Vec<String> = reply.as_array().unwrap_or_default().iter().filter_map(Value::to_text).collect();
     let value_of = |name: &str| {
         let pair = items.chunks_exact(2).find(|pair| pair[0].eq_ignore_ascii_case(name))?;
         Some((name.to_owned(), pair[1].clone()))

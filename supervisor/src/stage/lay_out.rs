@@ -88,7 +88,8 @@ fn lay_out_node(plan: &Plan, id: NodeId, paths: &Paths) -> io::Result<LaidOut> {
     }
     write_command(&launch)?;
     let output = launch.dir.join("log");
-    let own_log = node.config.get("logfile").map(|name| name.trim_matches('"')).filter(|name| !name.is_empty());
+    let own_log =
+        node.config.get("logfile").map(|name| name.trim_matches('"')).filter(|name| !name.is_empty());
     let log = own_log.map_or_else(|| output.clone(), |name| launch.data.join(name));
     let command = SpawnRequest { argv: launch.argv, env: launch.env, cwd: launch.dir, output };
     Ok(LaidOut { node: id, log, command })

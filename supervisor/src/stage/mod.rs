@@ -78,8 +78,11 @@ impl Stages {
             self.0.nodes.prepare(place.node, place.command);
         }
         let wrappers = self.0.dir.wrappers();
-        let watch =
-            Watch::start(&self.0.journal, logs.iter().map(|(&id, path)| (id, path.clone())).collect(), &wrappers);
+        let watch = Watch::start(
+            &self.0.journal,
+            logs.iter().map(|(&id, path)| (id, path.clone())).collect(),
+            &wrappers,
+        );
         *self.0.current.borrow_mut() = Some(Stage { name: name.to_owned(), watch, logs });
 
         let began = self.0.journal.now();
@@ -109,12 +112,7 @@ impl Stages {
     /// # Errors
     /// What is missing, a sentence each, when the moment comes first. At the start of a topology also as
     /// soon as one of its processes has ended: it would not come back.
-    pub async fn wait_ready(
-        &self,
-        ids: &[NodeId],
-        expect: Expect,
-        until: Moment,
-    ) -> Result<(), Vec<String>> {
+    pub async fn wait_ready(&self, ids: &[NodeId], expect: Expect, until: Moment) -> Result<(), Vec<String>> {
         let journal = &self.0.journal;
         let mut prober = Prober::new(journal.plan());
         let mut pause = FIRST_POLL;

@@ -154,44 +154,39 @@ impl Shared {
         }
     }
 
-    /// Records a published event, with the wall time that its log line gives.
+    /// Records a published event, with the wall time that its log line gives. Lines that are read on the
+    /// way are recorded too, in the order of the log.
     fn published(&self, id: NodeId, event: &str, text: &str) {
         let at = self.journal.now();
-        // A sentinel logs an event before it publishes it, so its line is there by now.
-        let receipt_wall_ms = self.journal.clock().wall_ms(at);
-        let mut others = Vec::new();
-        let wall_ms = {
+        let plan = self.journal.plan();
+        let mut found: Vec<(Option<i64>, What)> = Vec::new();
+        {
             let mut nodes = self.nodes.borrow_mut();
             let Some(watched) = nodes.get_mut(&id) else { return };
             if watched.dedup.already_logged(event, text, at) {
                 return;
             }
-            let mut own_wall_ms = None;
+            let mut own_line_seen = false;
+            // A sentinel logs an event before it publishes it, so its line is there by now.
+            let receipt_wall_ms = self.journal.clock().wall_ms(at);
             for line in watched.tail.new_lines() {
                 let Some(line) = log::parse(&line) else { continue };
-                let wall_ms = align_to_receipt(line.local_ms, receipt_wall_ms);
-                match log::sentinel_event(&line.message) {
-                    Some(found) if own_wall_ms.is_none() && found == (event, text) => {
-                        own_wall_ms = Some(wall_ms);
-                    }
-                    _ => {
-                        if let Some(what) = watched.told_by(id, &line, at, self.journal.plan()) {
-                            others.push((wall_ms, what));
-                        }
-                    }
+                let wall_ms = Some(align_to_receipt(line.local_ms, receipt_wall_ms));
+                if !own_line_seen && log::sentinel_event(&line.message) == Some((event, text)) {
+                    own_line_seen = true;
+                    found.push((wall_ms, sentinel_event(plan, id, event, text)));
+                } else if let Some(what) = watched.told_by(id, &line, at, plan) {
+                    found.push((wall_ms, what));
                 }
             }
-            if own_wall_ms.is_none() {
+            if !own_line_seen {
                 watched.dedup.published_before_logged(event, text, at);
+                found.push((None, sentinel_event(plan, id, event, text)));
             }
-            own_wall_ms
-        };
-        // Lines read on the way are older than this event or of the same instant.
-        for (wall_ms, what) in others {
-            self.journal.record_at(at, Some(wall_ms), what);
         }
-        let what = sentinel_event(self.journal.plan(), id, event, text);
-        self.journal.record_at(at, wall_ms, what);
+        for (wall_ms, what) in found {
+            self.journal.record_at(at, wall_ms, what);
+        }
     }
 
     fn set_subscribed(&self, id: NodeId, subscribed: bool) {

@@ -161,4 +161,3 @@ impl Workloads {
         self.running.clear();
     }
 }
-

@@ -49,8 +49,7 @@ impl Route {
             }
         };
         let endpoint = Endpoint::of(plan.node(node));
-        let mut client =
-            Client::connect(&endpoint, limit).await.map_err(|error| error.class().to_owned())?;
+        let mut client = Client::connect(&endpoint, limit).await.map_err(|error| error.class().to_owned())?;
         if matches!(self.via, Via::Monitor(_)) {
             let role = client.command(&["ROLE"], limit).await.map_err(|error| error.class().to_owned())?;
             let name = role.as_array().and_then(|role| role.first()).and_then(Value::as_bytes);

@@ -63,8 +63,7 @@ struct OpenOutage {
 impl Tally {
     /// Of `clients` clients that begin now, each with an operation every `interval_us` (0: at once).
     pub fn new(workload: u32, clients: u32, now: Moment, interval_us: u64) -> Self {
-        let client =
-            ClientTally { last_success: now, succeeded: false, failing: false, acked: Vec::new() };
+        let client = ClientTally { last_success: now, succeeded: false, failing: false, acked: Vec::new() };
         Self {
             workload,
             clients: vec![client; clients as usize],
@@ -190,7 +189,8 @@ impl Tally {
             .filter(|client| client.failing)
             .map(|client| now.0.saturating_sub(client.last_success.0))
             .max();
-        let last = self.clients.iter().filter(|client| client.succeeded).map(|client| client.last_success).max();
+        let last =
+            self.clients.iter().filter(|client| client.succeeded).map(|client| client.last_success).max();
         WorkloadStatus {
             acked: self.acked,
             failed: self.failed,

@@ -66,8 +66,7 @@ impl Observer {
     /// Sends a command and gives its reply, an error reply included.
     pub(super) async fn command(&mut self, id: NodeId, args: &[Vec<u8>]) -> Result<Value, WorldError> {
         let name = args.first().map(|name| String::from_utf8_lossy(name).to_uppercase()).unwrap_or_default();
-        let limit =
-            if LONG_COMMANDS.contains(&name.as_str()) { LONG_COMMAND_LIMIT } else { COMMAND_LIMIT };
+        let limit = if LONG_COMMANDS.contains(&name.as_str()) { LONG_COMMAND_LIMIT } else { COMMAND_LIMIT };
         match self.try_command(id, args, limit).await {
             // A server that shuts down says so by closing the connection.
             Err(ClientError::Closed | ClientError::Io(_)) if name == "SHUTDOWN" => {
