@@ -69,8 +69,12 @@ fn declared(client: &mut Client) -> Vec<String> {
 fn data_commands_are_declared_alike() {
     let (ours, real) = (Server::start(Engine::Topple, &[]), Server::start(Engine::Redis, &[]));
     let (ours, real) = (declared(&mut ours.client()), declared(&mut real.client()));
+    let differing: Vec<String> = ours
+        .iter()
+        .zip(&real)
+        .filter(|(our, real)| our != real)
+        .map(|(our, real)| format!("ours {our}\nreal {real}"))
+        .collect();
+    assert!(differing.is_empty(), "declared otherwise:\n{}", differing.join("\n"));
     assert_eq!(ours.len(), real.len());
-    for (our, real) in ours.iter().zip(&real) {
-        assert_eq!(our, real);
-    }
 }
