@@ -250,7 +250,7 @@ pub const COMMANDS: &[Command<Handler>] = &[
             complexity: "O(N) where N is the number of keys in the database",
             arity: 2,
             flags: READ,
-            acl: &["dangerous"],
+            acl: &["keyspace", "dangerous"],
             tips: &["request_policy:all_shards", "nondeterministic_output_order"],
             args: "pattern:pattern",
             ..GENERIC
@@ -265,6 +265,7 @@ pub const COMMANDS: &[Command<Handler>] = &[
             complexity: "O(1) for every call; O(N) for all calls from cursor 0 back to it, of N keys",
             arity: -2,
             flags: READ,
+            acl: &["keyspace"],
             tips: &["nondeterministic_output", "request_policy:special", "response_policy:special"],
             args: "cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type]",
             ..GENERIC
@@ -277,6 +278,7 @@ pub const COMMANDS: &[Command<Handler>] = &[
             summary: "Gives any key of the database.",
             arity: 1,
             flags: READ,
+            acl: &["keyspace"],
             tips: &["request_policy:all_shards", "response_policy:special", "nondeterministic_output"],
             ..GENERIC
         },
