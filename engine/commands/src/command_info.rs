@@ -9,7 +9,7 @@ use types::{Command, CommandError, Flags, Meta};
 use crate::admin::{container, help, plain};
 use crate::client::Client;
 use crate::server::Server;
-use crate::table::{AdminHandler, Entry, TABLE};
+use crate::table::{AdminHandler, Entry, Table};
 
 const BASE: Meta = Meta {
     group: "server",
@@ -86,23 +86,23 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[Command {
     )
 }];
 
-fn all(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+fn all(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
     let mut writer = client.writer();
-    writer.array(TABLE.entries().len());
-    TABLE.entries().iter().for_each(|entry| describe(&mut writer, entry));
+    writer.array(server.table.entries().len());
+    server.table.entries().iter().for_each(|entry| describe(&mut writer, entry));
     Ok(())
 }
 
-fn count(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
-    client.writer().int(TABLE.entries().len() as i64);
+fn count(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    client.writer().int(server.table.entries().len() as i64);
     Ok(())
 }
 
 /// A command or `container|subcommand` by name.
-fn find(name: &[u8]) -> Option<&'static Entry> {
+fn find(table: &'static Table, name: &[u8]) -> Option<&'static Entry> {
     match name.iter().position(|byte| *byte == b'|') {
-        Some(at) => TABLE.find(&name[..at])?.subcommand(&name[at + 1..]),
-        None => TABLE.find(name),
+        Some(at) => table.find(&name[..at])?.subcommand(&name[at + 1..]),
+        None => table.find(name),
     }
 }
 
@@ -113,7 +113,7 @@ fn info(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
     let mut writer = client.writer();
     writer.array(args.len() - 2);
     for name in args.from(2).iter() {
-        match find(name) {
+        match find(server.table, name) {
             Some(entry) => describe(&mut writer, entry),
             None => writer.null_array(),
         }
@@ -158,13 +158,7 @@ fn names_of(flags: Flags) -> Vec<&'static str> {
 
 fn describe(writer: &mut Writer<'_>, entry: &Entry) {
     let meta = entry.meta;
-    // First key, last key and step, as clients older than key specifications want them.
-    let (first, last, step) = match meta.keys.first() {
-        Some(KeySpec { begin: Begin::Index(first), find: Find::Range(last, step, _), .. }) => {
-            (*first, if *last >= 0 { first + last } else { *last }, *step)
-        }
-        _ => (0, 0, 0),
-    };
+    let (first, last, step) = legacy_range(meta.keys);
     writer.array(10);
     writer.bulk(entry.full_name.as_bytes());
     writer.int(i64::from(meta.arity));
@@ -183,6 +177,24 @@ fn describe(writer: &mut Writer<'_>, entry: &Entry) {
     meta.keys.iter().for_each(|spec| describe_keys(writer, spec));
     writer.array(entry.subcommands.len());
     entry.subcommands.iter().for_each(|sub| describe(writer, sub));
+}
+
+/// First key, last key and step, as clients older than key specifications want them: all ranges that
+/// follow each other, as one.
+fn legacy_range(specs: &[KeySpec]) -> (i32, i32, i32) {
+    let mut whole: Option<(i32, i32, i32)> = None;
+    for spec in specs {
+        let KeySpec { begin: Begin::Index(first), find: Find::Range(last, step, _), .. } = spec else {
+            continue;
+        };
+        let last = if *last >= 0 { first + last } else { *last };
+        whole = match whole {
+            None => Some((*first, last, *step)),
+            Some((from, to, _)) if to + 1 == *first => Some((from, last, 1)),
+            other => other,
+        };
+    }
+    whole.unwrap_or((0, 0, 0))
 }
 
 fn describe_keys(writer: &mut Writer<'_>, spec: &KeySpec) {
@@ -233,10 +245,10 @@ fn describe_keys(writer: &mut Writer<'_>, spec: &KeySpec) {
     }
 }
 
-fn docs(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+fn docs(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
     let found: Vec<&Entry> = match args.len() {
-        2 => TABLE.entries().iter().collect(),
-        _ => args.from(2).iter().filter_map(find).collect(),
+        2 => server.table.entries().iter().collect(),
+        _ => args.from(2).iter().filter_map(|name| find(server.table, name)).collect(),
     };
     let mut writer = client.writer();
     writer.map(found.len());
@@ -307,7 +319,7 @@ fn document_argument(writer: &mut Writer<'_>, argument: &types::notation::Argume
     }
 }
 
-fn list(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+fn list(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
     let filter = match args.len() {
         2 => None,
         5 if args.at(2).eq_ignore_ascii_case(b"filterby") => {
@@ -330,7 +342,7 @@ fn list(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), Comma
         },
     };
     // Without a filter, subcommands are not told apart.
-    let all = TABLE.entries().iter().flat_map(|entry| {
+    let all = server.table.entries().iter().flat_map(|entry| {
         let subcommands = if filter.is_some() { entry.subcommands.as_slice() } else { &[] };
         std::iter::once(entry).chain(subcommands)
     });
@@ -342,8 +354,11 @@ fn list(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), Comma
 }
 
 /// The keys of a command and what happens to them.
-fn keys_of<'a>(args: Args<'a>) -> Result<Vec<(&'a [u8], &'static [&'static str])>, CommandError> {
-    let entry = TABLE.find(args.at(0)).ok_or(CommandError::new("ERR Invalid command specified"))?;
+fn keys_of<'a>(
+    table: &'static Table,
+    args: Args<'a>,
+) -> Result<Vec<(&'a [u8], &'static [&'static str])>, CommandError> {
+    let entry = table.find(args.at(0)).ok_or(CommandError::new("ERR Invalid command specified"))?;
     let entry = args.get(1).and_then(|name| entry.subcommand(name)).unwrap_or(entry);
     if entry.meta.keys.is_empty() {
         return Err(CommandError::new("ERR The command has no key arguments"));
@@ -394,16 +409,16 @@ fn positions(spec: &KeySpec, args: Args<'_>) -> Vec<usize> {
     (first.max(1)..=last.min(count - 1)).step_by(step).map(|at| at as usize).collect()
 }
 
-fn getkeys(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
-    let keys = keys_of(args.from(2))?;
+fn getkeys(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    let keys = keys_of(server.table, args.from(2))?;
     let mut writer = client.writer();
     writer.array(keys.len());
     keys.iter().for_each(|(key, _)| writer.bulk(key));
     Ok(())
 }
 
-fn getkeysandflags(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
-    let keys = keys_of(args.from(2))?;
+fn getkeysandflags(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    let keys = keys_of(server.table, args.from(2))?;
     let mut writer = client.writer();
     writer.array(keys.len());
     for (key, flags) in keys {

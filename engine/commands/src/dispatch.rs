@@ -7,7 +7,7 @@ use types::{CommandError, Ctx, ExpiryRule, Propagation};
 use crate::client::{Client, Queued, State};
 use crate::gates::Verdict;
 use crate::server::Server;
-use crate::table::{Entry, Run, TABLE};
+use crate::table::{Entry, Run};
 
 /// Arguments shown in the error for an unknown command, in bytes.
 const SHOWN_ARGS_BYTES: usize = 128;
@@ -51,7 +51,7 @@ impl Server {
     /// Runs one command of the stream from the master.
     pub(crate) fn run_from_master(&mut self, client: &mut Client, batch: &Batch, index: usize, input: &[u8]) {
         let args = batch.args(index, input);
-        let ahead = Ahead { entry: TABLE.find(args.at(0)), hash: None };
+        let ahead = Ahead { entry: self.table.find(args.at(0)), hash: None };
         self.run_one(client, ahead, args);
         client.out.clear();
     }
@@ -60,14 +60,14 @@ impl Server {
     /// so that the waits overlap.
     fn look_ahead(&self, client: &Client, batch: &Batch, input: &[u8], ahead: &mut [Ahead; 16]) {
         let db = &self.dbs[client.db as usize];
-        let mut last = client.last_command;
+        let mut last: Option<&'static Entry> = None;
         for (index, ahead) in ahead.iter_mut().enumerate().take(batch.len()) {
             let args = batch.args(index, input);
             let name = args.at(0);
             // Pipelines repeat themselves: the last command's name is tried before the table.
             let entry = match last {
                 Some(entry) if entry.meta.name.as_bytes().eq_ignore_ascii_case(name) => Some(entry),
-                _ => TABLE.find(name),
+                _ => self.table.find(name),
             };
             last = entry.or(last);
             ahead.entry = entry;
@@ -198,7 +198,11 @@ impl Server {
             effects: &mut self.effects,
             random: &mut self.random,
             first_key: hash,
-            max_string_bytes: self.config.settings.proto_max_bulk_len,
+            // What the master took, its replica takes.
+            max_string_bytes: match client.state.has(State::MASTER) {
+                true => u64::MAX,
+                false => self.config.settings.proto_max_bulk_len,
+            },
         }
     }
 
@@ -226,8 +230,23 @@ impl Server {
             }
             client.write_offset = self.replicating.offset();
         }
+        if changed && args.at(0).eq_ignore_ascii_case(b"flushall") {
+            self.flush_snapshot();
+        }
         self.settle_touched(Some(client));
         self.publish_notices();
+    }
+
+    /// FLUSHALL ends a snapshot that is being made, and the file becomes empty too.
+    fn flush_snapshot(&mut self) {
+        if self.persistence.running.is_some_and(|running| running.target == crate::SnapshotTarget::File) {
+            self.kill_snapshot();
+        }
+        if !self.config.settings.save.0.is_empty() {
+            let dirty = self.effects.dirty;
+            self.save_now();
+            self.effects.dirty = dirty;
+        }
     }
 
     /// What follows from work that no client asked for.

@@ -30,6 +30,9 @@ const SECTIONS: &[Section] = &[
     ("Keyspace", true, keyspace),
 ];
 
+/// Those a sentinel has; its own section follows them.
+const OF_SENTINELS: [&str; 4] = ["Server", "Clients", "Stats", "CPU"];
+
 /// Lines `name:value`.
 #[derive(Default)]
 struct Fields(String);
@@ -75,11 +78,18 @@ pub(crate) fn info(server_: &mut Server, client: &mut Client, args: Args<'_>) ->
     };
     let mut text = String::new();
     server_.info_figures = server_.host.figures();
-    for (name, _, write) in SECTIONS.iter().filter(|(name, by_default, _)| wanted(name, *by_default)) {
+    let sentinel = server_.sentinel.is_some();
+    let exists = |name: &str| !sentinel || OF_SENTINELS.contains(&name);
+    let sections = SECTIONS.iter().filter(|(name, by_default, _)| exists(name) && wanted(name, *by_default));
+    for (name, _, write) in sections {
         let mut fields = Fields::default();
         write(server_, &mut fields);
         let gap = if text.is_empty() { "" } else { "\r\n" };
         let _ = write!(text, "{gap}# {name}\r\n{}", fields.0);
+    }
+    if sentinel && wanted("Sentinel", true) {
+        let gap = if text.is_empty() { "" } else { "\r\n" };
+        let _ = write!(text, "{gap}{}", server_.sentinel_info());
     }
     client.writer().verbatim("txt", text.as_bytes());
     Ok(())
@@ -92,7 +102,7 @@ fn server(server: &Server, f: &mut Fields) {
     f.add("redis_git_sha1", "00000000");
     f.add("redis_git_dirty", 0);
     f.add("redis_build_id", "0");
-    f.add("redis_mode", "standalone");
+    f.add("redis_mode", if server.sentinel.is_some() { "sentinel" } else { "standalone" });
     f.add("server_name", "topple");
     f.add("topple_version", env!("CARGO_PKG_VERSION"));
     f.add("os", &server.identity.os);
@@ -349,7 +359,7 @@ fn cpu(server: &Server, f: &mut Fields) {
 fn modules(_: &Server, _: &mut Fields) {}
 
 fn commandstats(server: &Server, f: &mut Fields) {
-    for (entry, calls) in server.stats.calls() {
+    for (entry, calls) in server.stats.calls(server.table) {
         f.add(&format!("cmdstat_{}", entry.full_name), format!("calls={calls}"));
     }
 }

@@ -23,6 +23,7 @@ mod info;
 mod persistence;
 mod pubsub;
 mod replicating;
+mod sentinel_mode;
 mod server;
 pub mod snapshot;
 mod stats;

@@ -9,7 +9,7 @@ use crate::client::{Client, State};
 use crate::config::Level;
 use crate::host::SnapshotTarget;
 use crate::server::{Server, Shutdown};
-use crate::snapshot::{Expired, LoadError, Loader, SnapshotInfo};
+use crate::snapshot::{Expired, KeyDelay, LoadError, Loader, SnapshotInfo};
 
 /// Milliseconds after a failed snapshot before a save point tries again.
 const RETRY_MS: u64 = 5_000;
@@ -104,6 +104,7 @@ impl Server {
             replication: self.replicating.for_snapshot(),
             compression: if settings.rdbcompression { Compression::Lzf } else { Compression::None },
             checksum: if settings.rdbchecksum { Checksum::Crc64 } else { Checksum::Zero },
+            key_delay: KeyDelay::from_setting(settings.rdb_key_save_delay),
         }
     }
 
@@ -427,8 +428,9 @@ impl Server {
             self.log(Level::Warning, "There is a child saving an .rdb. Killing it!");
             self.kill_snapshot();
         }
-        let saves =
-            save.unwrap_or(!self.config.settings.save.0.is_empty()) && self.persistence.loading.is_none();
+        let saves = save.unwrap_or(!self.config.settings.save.0.is_empty())
+            && self.persistence.loading.is_none()
+            && self.sentinel.is_none();
         if saves {
             self.log(Level::Notice, "Saving the final RDB snapshot before exiting.");
             if !self.save_now() && !force {

@@ -13,11 +13,16 @@ use crate::host::Host;
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
 use crate::replicating::Replicating;
+use crate::sentinel_mode::SentinelMode;
 use crate::stats::Stats;
+use crate::table::{TABLE, Table};
 use crate::transactions::Watched;
 
 /// Commands looked at together: enough to hide memory latency, few enough to keep their lines cached.
 const BATCH: usize = 16;
+
+/// Output after which a pipeline is interrupted to send it: replies must not pile up without bound.
+const ENOUGH_OUTPUT_BYTES: usize = 1 << 20;
 
 /// What tells one server process from another.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +42,10 @@ pub struct Server {
     /// Its configuration.
     pub config: Config,
     pub(crate) host: Box<dyn Host>,
+    /// The commands that exist.
+    pub(crate) table: &'static Table,
+    /// What makes the server a sentinel.
+    pub(crate) sentinel: Option<Box<SentinelMode>>,
     pub(crate) identity: Identity,
     pub(crate) run_id: [u8; 40],
     pub(crate) dbs: Vec<Db>,
@@ -85,6 +94,8 @@ pub struct Handled {
 pub enum Then {
     /// Write its output, read on.
     Continue,
+    /// Write its output, then hand in the rest of the input again: there is more in it to run.
+    More,
     /// Write its output; do not handle more input until it is woken.
     Blocked,
     /// Write its output, then close.
@@ -104,6 +115,8 @@ impl Server {
         let notify = config.settings.notify_keyspace_events.0;
         let mut server = Self {
             host,
+            table: &TABLE,
+            sentinel: None,
             identity,
             run_id,
             dbs: (0..databases).map(|_| Db::new(seed)).collect(),
@@ -197,13 +210,19 @@ impl Server {
             return Handled { consumed: 0, then: Then::Close };
         };
         client.active_ms = now.mono_ms;
-        let consumed = self.handle_taken(&mut client, input);
+        let (consumed, more) = self.handle_taken(&mut client, input);
         client.query_bytes = input.len() - consumed;
+        if client.state.has(State::REPLICA) {
+            self.heard_from_replica(&mut client);
+        }
         let then = self.then(&client);
         self.clients.put_back(client);
         self.after_commands();
         match self.clients.get(id) {
-            Some(client) => Handled { consumed, then: self.then(client) },
+            Some(client) => match self.then(client) {
+                Then::Continue if more => Handled { consumed, then: Then::More },
+                then => Handled { consumed, then },
+            },
             None => Handled { consumed, then },
         }
     }
@@ -220,8 +239,10 @@ impl Server {
         }
     }
 
-    fn handle_taken(&mut self, client: &mut crate::client::Client, input: &mut [u8]) -> usize {
+    /// Runs what it can; gives the bytes used up, and whether it stopped only because of much output.
+    fn handle_taken(&mut self, client: &mut crate::client::Client, input: &mut [u8]) -> (usize, bool) {
         let mut consumed = 0;
+        let mut more = false;
         let mut batch = std::mem::take(&mut client.batch);
         loop {
             if client.blocked.is_some() || client.state.has(State::CLOSING) {
@@ -247,10 +268,14 @@ impl Server {
             if batch.len() < BATCH {
                 break;
             }
+            if client.out.len() > ENOUGH_OUTPUT_BYTES {
+                more = true;
+                break;
+            }
         }
         batch.clear();
         client.batch = batch;
-        consumed
+        (consumed, more)
     }
 
     fn limits(&self, client: &crate::client::Client) -> Limits {
@@ -368,7 +393,7 @@ impl Server {
                 self.expire_from += 1;
                 continue;
             }
-            let more = self.dbs[db].expire_cycle(self.now.wall, ENTRIES_PER_TICK, &mut |key| {
+            let more = self.dbs[db].expire_cycle(WallMs(self.now.wall.0 - 1), ENTRIES_PER_TICK, &mut |key| {
                 due.push((db as u32, key.to_vec()))
             });
             if more {

@@ -26,14 +26,50 @@ pub struct SnapshotInfo {
     pub compression: Compression,
     /// `rdbchecksum`.
     pub checksum: Checksum,
+    /// `rdb-key-save-delay`: what `progress` is to wait when it hears of a key.
+    pub key_delay: KeyDelay,
 }
 
-/// Writes all databases. `progress` hears the number of keys written after every piece.
+/// How far a snapshot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Keys written.
+    pub keys: u64,
+    /// What to wait now, in microseconds.
+    pub delay_us: u64,
+}
+
+/// A wait for every so many keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyDelay {
+    /// Microseconds; 0 for no wait at all.
+    pub delay_us: u64,
+    /// Keys a wait.
+    pub every_keys: u64,
+}
+
+impl KeyDelay {
+    /// From the value of `rdb-key-save-delay`.
+    pub fn from_setting(value: i64) -> Self {
+        match value {
+            0.. => Self { delay_us: value as u64, every_keys: 1 },
+            _ => Self { delay_us: 1, every_keys: value.unsigned_abs() },
+        }
+    }
+
+    /// Whether it is time to wait, `keys` having been written.
+    fn is_due(self, keys: u64) -> bool {
+        self.delay_us > 0 && keys % self.every_keys == 0
+    }
+}
+
+/// Writes all databases. `progress` hears the number of keys written, and how long to wait, after every piece
+/// and when a [`KeyDelay`] is due.
 pub fn write(
     dbs: &[Db],
     info: &SnapshotInfo,
     sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(Progress),
 ) -> io::Result<u64> {
     let mut writer = Writer::new(WriterOptions { checksum: info.checksum, compression: info.compression });
     write_preamble(&mut writer, info);
@@ -51,13 +87,16 @@ pub fn write(
             if writer.pending().len() >= PIECE_BYTES {
                 sink(writer.pending())?;
                 writer.clear_pending();
-                progress(keys);
+                progress(Progress { keys, delay_us: 0 });
+            }
+            if info.key_delay.is_due(keys) {
+                progress(Progress { keys, delay_us: info.key_delay.delay_us });
             }
         }
     }
     writer.end();
     sink(writer.pending())?;
-    progress(keys);
+    progress(Progress { keys, delay_us: 0 });
     Ok(writer.written())
 }
 

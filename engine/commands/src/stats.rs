@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::table::{Entry, TABLE};
+use crate::table::{Entry, Table};
 
 /// Samples kept for rates.
 const SAMPLES: usize = 16;
@@ -37,8 +37,8 @@ impl Stats {
     /// A command is called.
     pub(crate) fn call(&mut self, entry: &Entry) {
         self.commands += 1;
-        if self.calls.is_empty() {
-            self.calls = vec![0; TABLE.count];
+        if self.calls.len() <= entry.number {
+            self.calls.resize(entry.number + 1, 0);
         }
         self.calls[entry.number] += 1;
     }
@@ -54,9 +54,9 @@ impl Stats {
         }
     }
 
-    /// Calls of each command that was called.
-    pub(crate) fn calls(&self) -> impl Iterator<Item = (&'static Entry, u64)> {
-        let all = TABLE.entries().iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands));
+    /// Calls of each command of the server's table that was called.
+    pub(crate) fn calls(&self, table: &'static Table) -> impl Iterator<Item = (&'static Entry, u64)> {
+        let all = table.entries().iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands));
         all.filter_map(|entry| {
             self.calls.get(entry.number).filter(|calls| **calls > 0).map(|calls| (entry, *calls))
         })

@@ -6,6 +6,7 @@ use resp::Args;
 use types::{Command, CommandError, Flags, Meta};
 
 use crate::client::Client;
+use crate::sentinel_mode;
 use crate::server::Server;
 
 /// The code of a command that needs more than the data.
@@ -38,19 +39,36 @@ pub(crate) struct Table {
     entries: Vec<Entry>,
     /// Open addressing over a power of two: indexes into `entries`, plus one.
     slots: Vec<u16>,
-    /// Entries and subcommands in all.
-    pub(crate) count: usize,
 }
 
 /// Declarations do not change: one table serves every server of the process.
-pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(Table::build);
+pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(Table::of_servers);
+/// What exists in a sentinel instead.
+pub(crate) static SENTINEL_TABLE: LazyLock<Table> = LazyLock::new(Table::of_sentinels);
 
 impl Table {
-    fn build() -> Self {
+    fn of_servers() -> Self {
         let mut count = 0;
         let mut entries: Vec<Entry> =
             types::commands().map(|command| entry(command, Run::Data, None, &mut count)).collect();
         entries.extend(crate::admin::commands().map(|command| entry(command, Run::Admin, None, &mut count)));
+        Self::index(entries)
+    }
+
+    fn of_sentinels() -> Self {
+        let mut count = 0;
+        let shared = crate::admin::commands().filter(|command| command.meta.flags.has(Flags::SENTINEL));
+        let entries = shared.chain(sentinel_mode::COMMANDS).map(|command| {
+            let mut entry = entry(command, Run::Admin, None, &mut count);
+            if let Some(handler) = sentinel_mode::instead(command.meta.name) {
+                entry.run = Run::Admin(handler);
+            }
+            entry
+        });
+        Self::index(entries.collect())
+    }
+
+    fn index(entries: Vec<Entry>) -> Self {
         let mut slots = vec![0u16; (entries.len() * 4).next_power_of_two()];
         for (index, entry) in entries.iter().enumerate() {
             let mut at = hash(entry.meta.name.as_bytes()) as usize & (slots.len() - 1);
@@ -59,7 +77,7 @@ impl Table {
             }
             slots[at] = index as u16 + 1;
         }
-        Self { entries, slots, count }
+        Self { entries, slots }
     }
 
     /// The command called `name`, in any case.
@@ -124,11 +142,27 @@ mod tests {
 
     #[test]
     fn every_command_is_found_by_its_name_alone() {
-        for entry in TABLE.entries() {
-            let upper = entry.meta.name.to_uppercase();
-            assert_eq!(TABLE.find(upper.as_bytes()).map(|found| found.number), Some(entry.number), "{upper}");
+        for table in [&*TABLE, &*SENTINEL_TABLE] {
+            for entry in table.entries() {
+                let upper = entry.meta.name.to_uppercase();
+                let found = table.find(upper.as_bytes()).map(|found| found.number);
+                assert_eq!(found, Some(entry.number), "{upper}");
+            }
+            assert!(table.find(b"nosuchcommand").is_none());
+            assert!(table.find(b"").is_none());
         }
-        assert!(TABLE.find(b"nosuchcommand").is_none());
-        assert!(TABLE.find(b"").is_none());
+    }
+
+    #[test]
+    fn a_sentinel_knows_other_commands_than_a_server() {
+        let names = SENTINEL_TABLE.entries().iter().map(|entry| entry.meta.name);
+        let mut names: Vec<_> = names.collect();
+        names.sort_unstable();
+        assert_eq!(
+            names.join(" "),
+            "auth client command hello info ping psubscribe publish punsubscribe quit reset role sentinel \
+             shutdown subscribe unsubscribe"
+        );
+        assert!(TABLE.find(b"sentinel").is_none());
     }
 }

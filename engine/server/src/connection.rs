@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use commands::config::Level;
 use commands::{ClientId, Then};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -131,7 +132,11 @@ impl Connection {
     }
 
     fn take_input(&mut self, bytes: &mut [u8], blocked: bool) {
-        if blocked {
+        if (self.rest.len() + bytes.len()) as u64
+            > self.shell.server.borrow().config.settings.client_query_buffer_limit
+        {
+            self.refuse_long_request();
+        } else if blocked {
             self.rest.extend_from_slice(bytes);
         } else if self.rest.is_empty() {
             let consumed = self.handle(bytes);
@@ -140,6 +145,17 @@ impl Connection {
             self.rest.extend_from_slice(bytes);
             self.handle_rest();
         }
+    }
+
+    /// A request beyond `client-query-buffer-limit`: the client is closed.
+    fn refuse_long_request(&mut self) {
+        let id = self.id.id;
+        self.shell.with(|server, _| {
+            server
+                .log(Level::Warning, format!("Closing client that reached max query buffer length: id={id}"));
+        });
+        self.rest = Vec::new();
+        self.then = Then::Close;
     }
 
     fn handle_rest(&mut self) {

@@ -13,6 +13,7 @@ mod load;
 mod log;
 mod master_link;
 mod options;
+mod sentinel;
 mod serve;
 mod shell;
 mod snapshot_child;

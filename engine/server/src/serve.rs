@@ -15,6 +15,7 @@ use crate::load;
 use crate::log::{Log, Role};
 use crate::master_link;
 use crate::options::{Program, Start};
+use crate::sentinel;
 use crate::shell::{self, Shell};
 use crate::snapshot_child::{self, ChildState};
 use crate::transport::Transport;
@@ -29,6 +30,16 @@ pub(crate) fn run(mut start: Start) -> i32 {
         crate::options::print(1, &format!("{text}\n"));
         return 1;
     }
+    let machine = match start.program {
+        Program::Sentinel => match sentinel::read(&start.config) {
+            Ok(machine) => Some(machine),
+            Err(text) => {
+                crate::options::print(1, &format!("\n{text}\n"));
+                return 1;
+            }
+        },
+        Program::Server => None,
+    };
     let settings = &start.config.settings;
     if settings.daemonize {
         if let Err(error) = sys::daemonize() {
@@ -43,6 +54,13 @@ pub(crate) fn run(mut start: Start) -> i32 {
             return 1;
         }
     };
+    die_loudly(&log);
+    if machine.is_some() {
+        if let Err(text) = sentinel::check_file(&start.config) {
+            log.line(Role::Sentinel, Level::Warning, &text);
+            return 1;
+        }
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -52,11 +70,22 @@ pub(crate) fn run(mut start: Start) -> i32 {
         }
     };
     let pidfile = start.config.settings.pidfile.clone();
-    let code = LocalSet::new().block_on(&runtime, serve(start, log, started));
+    let code = LocalSet::new().block_on(&runtime, serve(start, machine, log, started));
     if !pidfile.is_empty() {
         let _ = std::fs::remove_file(pidfile);
     }
     code
+}
+
+/// A broken invariant ends the process with a line in the log: going on could damage data.
+fn die_loudly(log: &Log) {
+    let log = std::sync::Mutex::new(log.reopened());
+    std::panic::set_hook(Box::new(move |panic| {
+        if let Ok(log) = log.lock() {
+            log.line(Role::Master, Level::Warning, &format!("=== TOPPLE BUG: {panic} ==="));
+        }
+        std::process::abort();
+    }));
 }
 
 /// Makes `dir` absolute and goes there.
@@ -69,7 +98,7 @@ fn enter_directory(config: &mut Config) -> Result<(), String> {
     Ok(())
 }
 
-async fn serve(start: Start, log: Rc<Log>, started: Instant) -> i32 {
+async fn serve(start: Start, machine: Option<::sentinel::Config>, log: Rc<Log>, started: Instant) -> i32 {
     let Start { program, config } = start;
     let replica = config.settings.replicaof.is_some();
     let role = match program {
@@ -94,19 +123,14 @@ async fn serve(start: Start, log: Rc<Log>, started: Instant) -> i32 {
     tokio::task::spawn_local(snapshot_child::follow_all(shell.clone()));
     accept_all(shell, listeners, &unix_path);
     set_title(program, port);
-    log.line(role, Level::Notice, "Server initialized");
-    if let Err(text) = load::load(shell).await {
+    if let Some(machine) = machine {
+        log.line(role, Level::Notice, &format!("Running mode=sentinel, port={port}."));
+        shell.with(|server, now| server.become_sentinel(machine, Box::new(sentinel::Programs), now));
+        tokio::task::spawn_local(sentinel::run(shell.clone()));
+    } else if let Err(text) = become_ready(shell, &log, role, tcp, &unix_path).await {
         log.line(role, Level::Warning, &text);
         return 1;
     }
-    if tcp {
-        log.line(role, Level::Notice, "Ready to accept connections tcp");
-    }
-    if !unix_path.is_empty() {
-        log.line(role, Level::Notice, "Ready to accept connections unix");
-    }
-    tokio::task::spawn_local(master_link::run(shell.clone()));
-    shell.with(|server, now| server.start_replication(now));
     tokio::task::spawn_local(signals(shell.clone()));
     shell.exit.wait().await;
     // Replicas and the client that asked get what is still theirs.
@@ -118,6 +142,27 @@ async fn serve(start: Start, log: Rc<Log>, started: Instant) -> i32 {
     let _ = tokio::time::timeout(LAST_WORDS, quiet).await;
     let code = shell.server.borrow().exit_code();
     code.unwrap_or(0)
+}
+
+/// Loads the data and begins to replicate.
+async fn become_ready(
+    shell: &Rc<Shell>,
+    log: &Log,
+    role: Role,
+    tcp: bool,
+    unix_path: &str,
+) -> Result<(), String> {
+    log.line(role, Level::Notice, "Server initialized");
+    load::load(shell).await?;
+    if tcp {
+        log.line(role, Level::Notice, "Ready to accept connections tcp");
+    }
+    if !unix_path.is_empty() {
+        log.line(role, Level::Notice, "Ready to accept connections unix");
+    }
+    tokio::task::spawn_local(master_link::run(shell.clone()));
+    shell.with(|server, now| server.start_replication(now));
+    Ok(())
 }
 
 fn identity() -> Identity {

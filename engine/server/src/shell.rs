@@ -63,6 +63,8 @@ pub(crate) struct Shell {
     /// By [`ClientId::index`].
     wakes: RefCell<Vec<Option<Rc<Wake>>>>,
     pub(crate) master_link: Wake,
+    /// The sentinel asks for something.
+    pub(crate) sentinel: Wake,
     pub(crate) timer: Wake,
     pub(crate) exit: Wake,
     /// The snapshot child, and the flag that one was just forked.
@@ -78,6 +80,7 @@ impl Shell {
             server: RefCell::new(server),
             wakes: RefCell::default(),
             master_link: Wake::default(),
+            sentinel: Wake::default(),
             timer: Wake::default(),
             exit: Wake::default(),
             child,
@@ -143,6 +146,9 @@ impl Shell {
         }
         if server.has_master_requests() {
             self.master_link.set();
+        }
+        if server.take_sentinel_stirred() {
+            self.sentinel.set();
         }
         if server.take_timer_changed() {
             self.timer.set();

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use commands::config::Level;
-use commands::snapshot::{self, SnapshotInfo};
+use commands::snapshot::{self, Progress, SnapshotInfo};
 use commands::{SnapshotResult, SnapshotTarget};
 use keyspace::Db;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -85,7 +85,11 @@ pub(crate) fn begin(
 fn work(child: sys::SnapshotChild, log: &Log, path: &str, dbs: &[Db], info: &SnapshotInfo) -> i32 {
     let reports = child.pipe;
     let mut pieces = 0;
-    let mut report = |keys: u64| {
+    let mut report = |Progress { keys, delay_us }: Progress| {
+        if delay_us > 0 {
+            std::thread::sleep(Duration::from_micros(delay_us));
+            return;
+        }
         pieces += 1;
         if pieces % PIECES_A_REPORT == 0 {
             let _ = sys::write_line(reports.as_fd(), &format!("{} {keys}", sys::private_dirty_bytes()));
@@ -122,7 +126,7 @@ pub(crate) fn write_file(
     path: &str,
     dbs: &[Db],
     info: &SnapshotInfo,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(Progress),
 ) -> io::Result<()> {
     let temporary = temporary_name(path);
     let written =
@@ -148,7 +152,7 @@ fn write_and_sync(
     path: &str,
     dbs: &[Db],
     info: &SnapshotInfo,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(Progress),
 ) -> io::Result<()> {
     let mut file = File::create(path)?;
     snapshot::write(dbs, info, &mut |piece| file.write_all(piece), progress)?;

@@ -174,8 +174,9 @@ fn hello(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(),
 fn describe(server: &Server, client: &mut Client) {
     let id = client.id.id as i64;
     let role = if server.replicating.is_replica() { "replica" } else { "master" };
+    let sentinel = server.sentinel.is_some();
     let mut writer = client.writer();
-    writer.map(7);
+    writer.map(if sentinel { 6 } else { 7 });
     writer.bulk(b"server");
     writer.bulk(b"redis");
     writer.bulk(b"version");
@@ -185,9 +186,11 @@ fn describe(server: &Server, client: &mut Client) {
     writer.bulk(b"id");
     writer.int(id);
     writer.bulk(b"mode");
-    writer.bulk(b"standalone");
-    writer.bulk(b"role");
-    writer.bulk(role.as_bytes());
+    writer.bulk(if sentinel { b"sentinel" } else { b"standalone" });
+    if !sentinel {
+        writer.bulk(b"role");
+        writer.bulk(role.as_bytes());
+    }
     writer.bulk(b"modules");
     writer.array(0);
 }
@@ -216,7 +219,7 @@ fn echo(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), Comma
 }
 
 fn select(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
-    let index = parse_i64(args.at(1)).ok_or(CommandError::new("ERR invalid DB index"))?;
+    let index = parse_i64(args.at(1)).ok_or(CommandError::NotAnInteger)?;
     match usize::try_from(index) {
         Ok(index) if index < server.dbs.len() => {
             client.db = index as u32;

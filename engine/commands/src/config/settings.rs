@@ -135,6 +135,9 @@ directives! {
     rdbcompression: bool = "yes", "rdbcompression", Live;
     /// Whether snapshots carry a checksum.
     rdbchecksum: bool = "yes", "rdbchecksum", AtStart;
+    /// Microseconds to wait after each key of a snapshot, so that tests and drills find one under way; a
+    /// negative number of microseconds is waited once in so many keys.
+    rdb_key_save_delay: i64 = "0", "rdb-key-save-delay", Live, i32::MIN as i64..=i32::MAX as i64;
     /// Whether writes are refused while snapshots fail.
     stop_writes_on_bgsave_error: bool = "yes", "stop-writes-on-bgsave-error", Live;
     /// Delete snapshot files used for replication alone.

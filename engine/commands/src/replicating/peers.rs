@@ -355,6 +355,12 @@ impl Server {
         }
     }
 
+    /// Bytes of any kind came from a replica, perhaps only the newlines of one that is loading: it lives.
+    pub(crate) fn heard_from_replica(&mut self, client: &mut Client) {
+        let now_ms = self.now.mono_ms;
+        peer(client).peer.newline(now_ms);
+    }
+
     /// Takes a new replication id: nobody can go on from the old one.
     pub(crate) fn change_replication_id(&mut self) {
         self.flush_replication();
