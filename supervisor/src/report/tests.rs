@@ -190,7 +190,63 @@ fn check_text(history: &History, expected: &Expect) {
 #[test]
 fn one_repeat_that_passed() {
     let history = history(vec![end(failover(0, 0, 0), 3000, 0)]);
-    check_text(&history, &expect![[""]]);
+    check_text(&history, &expect![[r#"
+
+        the master dies: passed, 3.00 s
+          topology ready in 239 ms
+
+          checks
+            ok  1/1  nothing is lost  line 12
+
+          measures
+            failover  720  ms  ≤ 800
+
+          failover of mm after kill m: r1 takes over, led by s2, ms
+            detection    510  █████████████████████  +sdown
+            agreement     50  ██                     +odown
+            election      40  ██                     +elected-leader
+            promotion    100  ████                   +promoted-slave
+            switch        20  █                      +switch-master
+            first write   15  █                      first write
+            total        735
+
+          clients: 2 clients, set via sentinels of mm
+            acknowledged                12,345
+            failed, fate unknown             2
+            acknowledged and lost            0
+            longest outage of a client  742 ms
+            latency p50                 210 µs
+            latency p99                 900 µs
+            latency p99.9               1.5 ms
+            latency max                   9 ms
+            outage of 2 clients: 742 ms (2 × connection closed, 40 × connection refused)
+
+          scripts run by the sentinels
+            notify.sh  2  runs  all with exit code 0  4.2 to 4.2 ms
+
+          printed
+            done
+
+          timeline, ms since kill m
+            -750.0  clients     begin: 2 clients, set via sentinels of mm
+               0.0  experiment  kill m
+               1.0  m           ended: SIGKILL
+             500.0  s1          +sdown master mm 127.0.0.1 7000
+             510.0  s2          +sdown master mm 127.0.0.1 7000
+             520.0  s2          +sdown slave 127.0.0.1:7001 127.0.0.1 7001 @ mm 127.0.0.1 7000
+             560.0  s2          +odown master mm 127.0.0.1 7000 #quorum 2/2
+             600.0  s2          +elected-leader master mm 127.0.0.1 7000
+             700.0  s2          +promoted-slave slave 127.0.0.1:7001 127.0.0.1 7001 @ mm 127.0.0.1 7000
+             720.0  s1          +switch-master mm 127.0.0.1 7000 127.0.0.1 7001
+             735.0  clients     first write acknowledged by r1
+             740.0  clients     outage of 2 clients, lasted 742 ms (2 × connection closed, 40 × connection refused)
+             750.0  s2          +switch-master mm 127.0.0.1 7000 127.0.0.1 7001
+            2000.0  clients     end: 12345 acknowledged, 0 lost
+            2000.0  measure     failover 720 ms
+            2000.0  check       held: nothing is lost
+
+        1 experiment, 1 of 1 repeats passed
+    "#]]);
 }
 
 #[test]
@@ -200,7 +256,72 @@ fn three_repeats_of_which_one_lost_writes() {
         end(failover(1, 5000, 100), 3000, 7),
         end(failover(2, 10_000, 50), 3000, 0),
     ]);
-    check_text(&history, &expect![[""]]);
+    check_text(&history, &expect![[r#"
+
+        the master dies: FAILED, 2 of 3 repeats passed, 9.00 s
+          topology ready in 239 ms (median)
+
+          checks
+            FAILED  2/3  nothing is lost (not in repeat 2)  line 12
+
+          measures
+                      min  median    p90    max      limit
+            failover  720     720  1,420  1,420  ms  ≤ 800 (1 beyond)
+
+          failover of mm after kill m: r1 takes over, led by s2, ms over 3 repeats
+                         min  median  p90  max                         ends with
+            detection    510     560  610  610  █████████████████████  +sdown
+            agreement     50      50   50   50  ██                     +odown
+            election      40      40   40   40  ██                     +elected-leader
+            promotion    100     100  100  100  ████                   +promoted-slave
+            switch        20      20   20   20  █                      +switch-master
+            first write   15      15   15   15  █                      first write
+            total        735     785  835  835
+
+          clients, repeat 2: 2 clients, set via sentinels of mm
+            acknowledged                12,345
+            failed, fate unknown             2
+            acknowledged and lost            7
+            longest outage of a client  742 ms
+            latency p50                 210 µs
+            latency p99                 900 µs
+            latency p99.9               1.5 ms
+            latency max                   9 ms
+            outage of 2 clients: 842 ms (2 × connection closed, 40 × connection refused)
+            lost: topple:1.1.0:0:0, acknowledged by m at -5,005 ms
+            lost: topple:1.1.0:0:1, acknowledged by m at -5,005 ms
+            lost: topple:1.1.0:0:2, acknowledged by m at -5,005 ms
+            lost: topple:1.1.0:0:3, acknowledged by m at -5,005 ms
+            lost: topple:1.1.0:0:4, acknowledged by m at -5,005 ms
+            and 2 more
+
+          scripts run by the sentinels, repeat 2
+            notify.sh  2  runs  1 did not end with exit code 0  4.2 to 4.2 ms
+
+          printed, repeat 2
+            done
+
+          timeline, repeat 2, ms since kill m
+            -750.0  clients     begin: 2 clients, set via sentinels of mm
+               0.0  experiment  kill m
+               1.0  m           ended: SIGKILL
+             600.0  s1          +sdown master mm 127.0.0.1 7000
+             610.0  s2          +sdown master mm 127.0.0.1 7000
+             620.0  s2          +sdown slave 127.0.0.1:7001 127.0.0.1 7001 @ mm 127.0.0.1 7000
+             660.0  s2          +odown master mm 127.0.0.1 7000 #quorum 2/2
+             700.0  s2          +elected-leader master mm 127.0.0.1 7000
+             800.0  s2          +promoted-slave slave 127.0.0.1:7001 127.0.0.1 7001 @ mm 127.0.0.1 7000
+             820.0  s1          +switch-master mm 127.0.0.1 7000 127.0.0.1 7001
+             835.0  clients     first write acknowledged by r1
+             840.0  clients     outage of 2 clients, lasted 842 ms (2 × connection closed, 40 × connection refused)
+             850.0  s2          +switch-master mm 127.0.0.1 7000 127.0.0.1 7001
+            2000.0  s1          ran notify.sh +switch-master mm: exit code 1 after 4.2 ms
+            2000.0  clients     end: 12345 acknowledged, 7 lost
+            2000.0  measure     failover 1,420 ms
+            2000.0  check       FAILED: nothing is lost
+
+        1 experiment, 2 of 3 repeats passed
+    "#]]);
 }
 
 #[test]
@@ -210,7 +331,19 @@ fn a_repeat_that_ended_in_an_error() {
         .at(1, What::Started { node: M, pid: 100 })
         .at(30, What::Exited { node: M, pid: 100, how: Exit::Code(1), expected: false })
         .at(40, What::RepeatEnd { outcome: Outcome::Error("m did not answer: port in use".to_owned()) });
-    check_text(&history(vec![story]), &expect![[""]]);
+    check_text(&history(vec![story]), &expect![[r#"
+
+        the master dies: FAILED, 40 ms
+
+          error
+            m did not answer: port in use
+
+          timeline
+             1.0  m  started, process 100
+            30.0  m  ended by itself: exit code 1
+
+        1 experiment, 0 of 1 repeats passed
+    "#]]);
 }
 
 #[test]

@@ -155,7 +155,7 @@ impl Section<'_> {
         }
         self.title(out, "measures");
         let several = self.experiment.repeats.len() > 1;
-        let mut table = Table::new(&[Align::Left, Align::Right, Align::Right, Align::Right, Align::Right]);
+        let mut table = Table::new(figure_columns(several));
         if several {
             table.row(["", "min", "median", "p90", "max", "", "limit"]);
         }
@@ -184,7 +184,7 @@ impl Section<'_> {
         let what = of_shown.map_or_else(String::new, describe_failover);
         let over = if several { format!(", ms over {count} repeats") } else { ", ms".to_owned() };
         self.title(out, &format!("failover{ordinal} of {}{what}{over}", over_repeats.monitor));
-        let mut table = Table::new(&[Align::Left, Align::Right, Align::Right, Align::Right, Align::Right]);
+        let mut table = Table::new(figure_columns(several));
         if several {
             table.row(["", "min", "median", "p90", "max", "", "ends with"]);
         }
@@ -357,6 +357,12 @@ fn belongs_to_timeline(what: &What) -> bool {
 
 fn relative_ms(at: Moment, zero: Moment) -> f64 {
     (at.0 as f64 - zero.0 as f64) / 1000.0
+}
+
+/// A name, and a figure or four.
+fn figure_columns(several: bool) -> &'static [Align] {
+    const ALL: [Align; 5] = [Align::Left, Align::Right, Align::Right, Align::Right, Align::Right];
+    if several { &ALL } else { &ALL[..2] }
 }
 
 fn columns(figures: &Figures, several: bool) -> Vec<String> {
