@@ -11,7 +11,7 @@ fn load(text: &str) -> Result<Config, String> {
 #[test]
 fn a_file_is_read_and_shown() {
     let text = "# a comment\nport 7000\nsave 60 5\nsave 10 2\nslaveof 127.0.0.1 6379\nrepl-backlog-size 64kb\n\
-                requirepass \"a b\"\nlist-max-listpack-size 20\nsentinel myid abc\n";
+                requirepass \"a b\"\nlist-max-listpack-size 20\nuser default on nopass sanitize-payload ~* &* +@all\nsentinel myid abc\n";
     let config = load(text).unwrap();
     assert_eq!(config.settings.port, 7000);
     assert_eq!(config.settings.repl_backlog_size, 65536);
@@ -21,7 +21,7 @@ fn a_file_is_read_and_shown() {
         [("requirepass", "a b".into()), ("save", "60 5 10 2".into())]
     );
     assert_eq!(config.get(&[b"LIST-max-listpack-s*"]), [("list-max-listpack-size", "20".to_string())]);
-    assert_eq!(config.sentinel_lines, [(9, vec![b"myid".to_vec(), b"abc".to_vec()])]);
+    assert_eq!(config.sentinel_lines, [(10, vec![b"myid".to_vec(), b"abc".to_vec()])]);
 }
 
 #[test]
@@ -39,6 +39,7 @@ fn mistakes_name_file_line_and_reason() {
     check("daemonize maybe", "argument must be 'yes' or 'no'");
     check("logfile \"x", "Unbalanced quotes in configuration line");
     check("appendonly yes", "the append-only file is not supported by this version");
+    check("user alice on >secret ~*", "users other than an unrestricted 'default' are not supported");
     check("include other.conf", "no file other.conf");
 }
 
