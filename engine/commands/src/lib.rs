@@ -28,6 +28,8 @@ mod server;
 pub mod snapshot;
 mod stats;
 mod table;
+#[cfg(test)]
+mod tests;
 mod transactions;
 
 pub use client::{ClientId, Peer};

@@ -1,0 +1,272 @@
+//! A whole server without sockets, files or a clock: clients are handles, time is a number.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use keyspace::{Db, WallMs};
+use types::Now;
+
+use crate::config::{Config, Level, LogLevel};
+use crate::snapshot::SnapshotInfo;
+use crate::{ClientId, Figures, Host, Identity, Peer, Server, SnapshotResult, SnapshotTarget, Then};
+
+/// What the server asked of the outside.
+#[derive(Default)]
+struct Outside {
+    log: Vec<String>,
+    snapshots: Vec<SnapshotTarget>,
+    saves: usize,
+    fails: bool,
+}
+
+struct MemoryHost(Rc<RefCell<Outside>>);
+
+impl Host for MemoryHost {
+    fn log(&mut self, _: Level, text: &str) {
+        self.0.borrow_mut().log.push(text.to_string());
+    }
+    fn role_changed(&mut self, _: bool) {}
+    fn log_level_changed(&mut self, _: LogLevel) {}
+    fn figures(&mut self) -> Figures {
+        Figures::default()
+    }
+    fn save(&mut self, _: &str, _: &[Db], _: &SnapshotInfo) -> Result<(), String> {
+        let mut outside = self.0.borrow_mut();
+        outside.saves += 1;
+        if outside.fails { Err("disk full".into()) } else { Ok(()) }
+    }
+    fn start_snapshot(
+        &mut self,
+        target: SnapshotTarget,
+        _: &str,
+        _: &[Db],
+        _: &SnapshotInfo,
+    ) -> Result<u64, String> {
+        self.0.borrow_mut().snapshots.push(target);
+        Ok(100)
+    }
+    fn kill_snapshot(&mut self) {}
+    fn snapshot_cow_bytes(&self) -> u64 {
+        0
+    }
+    fn sleep(&mut self, _: f64) {}
+    fn read_file(&mut self, _: &str) -> Result<String, String> {
+        Err("no file".into())
+    }
+    fn write_file(&mut self, _: &str, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+    fn change_directory(&mut self, path: &str) -> Result<String, String> {
+        Ok(path.to_string())
+    }
+    fn free(&mut self, _: Vec<Db>) {}
+}
+
+struct World {
+    server: Server,
+    outside: Rc<RefCell<Outside>>,
+    now_ms: u64,
+}
+
+impl World {
+    fn new(directives: &[(&str, &str)]) -> Self {
+        let mut config = Config::default();
+        for (name, value) in directives {
+            let words = resp::split::split_words(value.as_bytes()).unwrap();
+            config.set_at_start(name, &words).unwrap();
+        }
+        let outside = Rc::new(RefCell::new(Outside::default()));
+        let host = Box::new(MemoryHost(outside.clone()));
+        let server = Server::new(config, Identity { seed: 1, ..Identity::default() }, host, at(0));
+        World { server, outside, now_ms: 0 }
+    }
+
+    fn client(&mut self) -> ClientId {
+        let peer = Peer { address: "127.0.0.1:50000".into(), is_local: true, ..Peer::default() };
+        self.server.connect(peer, at(self.now_ms)).unwrap()
+    }
+
+    /// Sends inline commands; gives the replies with `\r\n` shown as a space.
+    fn send(&mut self, id: ClientId, lines: &str) -> String {
+        let mut input: Vec<u8> =
+            lines.split('\n').flat_map(|line| [line.trim().as_bytes(), b"\r\n"].concat()).collect();
+        self.server.handle(id, &mut input, at(self.now_ms));
+        self.output(id)
+    }
+
+    fn output(&mut self, id: ClientId) -> String {
+        let mut out = Vec::new();
+        self.server.take_output(id, &mut out);
+        String::from_utf8_lossy(&out).replace("\r\n", " ").trim_end().to_string()
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now_ms += ms;
+        self.server.tick(at(self.now_ms));
+    }
+}
+
+fn at(ms: u64) -> Now {
+    Now { wall: WallMs(1_700_000_000_000 + ms as i64), mono_ms: ms }
+}
+
+#[test]
+fn a_pipeline_is_answered_in_order() {
+    let mut world = World::new(&[]);
+    let id = world.client();
+    assert_eq!(
+        world.send(id, "SET k v\nGET k\nNOSUCH a b\nGET\nPING"),
+        "+OK $1 v -ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b'  -ERR wrong number of arguments for 'get' command +PONG"
+    );
+    // A subcommand's name must not be taken for a command's in the next batch.
+    assert_eq!(world.send(id, "CONFIG SET hz 20"), "+OK");
+    assert_eq!(
+        world.send(id, "SET k w\nCONFIG NOSUCH"),
+        "+OK -ERR unknown subcommand 'NOSUCH'. Try CONFIG HELP."
+    );
+}
+
+#[test]
+fn transactions_queue_run_and_fail_as_a_whole() {
+    let mut world = World::new(&[]);
+    let (a, b) = (world.client(), world.client());
+    assert_eq!(world.send(a, "MULTI\nSET k 1\nINCR k\nEXEC"), "+OK +QUEUED +QUEUED *2 +OK :2");
+    assert_eq!(
+        world.send(a, "MULTI\nSET k\nEXEC"),
+        "+OK -ERR wrong number of arguments for 'set' command -EXECABORT Transaction discarded because of previous errors."
+    );
+    assert_eq!(world.send(a, "WATCH k\nMULTI\nGET k"), "+OK +OK +QUEUED");
+    assert_eq!(world.send(b, "SET k 5"), "+OK");
+    assert_eq!(world.send(a, "EXEC\nGET k"), "*-1 $1 5");
+    assert_eq!(world.send(a, "WATCH k\nMULTI\nGET k"), "+OK +OK +QUEUED");
+    assert_eq!(world.send(b, "FLUSHALL"), "+OK");
+    assert_eq!(world.send(a, "EXEC"), "*-1");
+    assert_eq!(
+        world.send(a, "WATCH k\nUNWATCH\nMULTI\nDISCARD\nEXEC"),
+        "+OK +OK +OK +OK -ERR EXEC without MULTI"
+    );
+}
+
+#[test]
+fn messages_reach_their_listeners() {
+    let mut world = World::new(&[("notify-keyspace-events", "KEA")]);
+    let (listener, sender) = (world.client(), world.client());
+    assert_eq!(
+        world.send(listener, "SUBSCRIBE news\nPSUBSCRIBE __keyevent*"),
+        "*3 $9 subscribe $4 news :1 *3 $10 psubscribe $11 __keyevent* :2"
+    );
+    assert_eq!(world.send(sender, "PUBLISH news hello\nSET k v"), ":1 +OK");
+    assert_eq!(
+        world.output(listener),
+        "*3 $7 message $4 news $5 hello *4 $8 pmessage $11 __keyevent* $18 __keyevent@0__:set $1 k"
+    );
+    assert!(world.send(listener, "GET k").starts_with("-ERR Can't execute 'get': only (P|S)SUBSCRIBE"));
+    assert_eq!(
+        world.send(listener, "HELLO 3\nGET k").lines().last().map(|reply| reply.ends_with("$1 v")),
+        Some(true)
+    );
+    // In RESP3 a client hears what it publishes itself, behind the reply.
+    assert_eq!(world.send(listener, "PUBLISH news x"), ":1 >3 $7 message $4 news $1 x");
+}
+
+#[test]
+fn keys_expire_by_themselves() {
+    let mut world = World::new(&[("notify-keyspace-events", "Ex")]);
+    let (listener, client) = (world.client(), world.client());
+    world.send(listener, "SUBSCRIBE __keyevent@0__:expired");
+    world.output(listener);
+    assert_eq!(world.send(client, "SET k v PX 500\nPTTL k"), "+OK :500");
+    world.pass(400);
+    assert_eq!(world.send(client, "DBSIZE"), ":1");
+    world.pass(200);
+    assert_eq!(world.send(client, "DBSIZE"), ":0");
+    assert_eq!(world.output(listener), "*3 $7 message $22 __keyevent@0__:expired $1 k");
+}
+
+#[test]
+fn gates_refuse_and_hold_back() {
+    let mut world = World::new(&[("requirepass", "secret"), ("min-replicas-to-write", "1")]);
+    let id = world.client();
+    assert_eq!(
+        world.send(id, "GET k\nAUTH wrong\nAUTH secret\nGET k"),
+        "-NOAUTH Authentication required. -WRONGPASS invalid username-password pair or user is disabled. +OK $-1"
+    );
+    assert_eq!(world.send(id, "SET k v"), "-NOREPLICAS Not enough good replicas to write.");
+    assert_eq!(world.send(id, "CONFIG SET min-replicas-to-write 0\nSET k v"), "+OK +OK");
+    let other = world.client();
+    world.send(other, "AUTH secret\nCLIENT PAUSE 1000 WRITE");
+    let mut input = b"SET k w\r\nGET k\r\n".to_vec();
+    let handled = world.server.handle(id, &mut input, at(world.now_ms));
+    assert_eq!((handled.consumed, handled.then), (0, Then::Blocked));
+    world.pass(1001);
+    assert_eq!(world.server.attention(id), Then::Continue);
+    world.server.handle(id, &mut input, at(world.now_ms));
+    assert_eq!(world.output(id), "+OK $1 w");
+}
+
+#[test]
+fn a_failed_snapshot_stops_writes_until_one_succeeds() {
+    let mut world = World::new(&[("save", "1 1")]);
+    let id = world.client();
+    assert_eq!(world.send(id, "SET k v"), "+OK");
+    world.pass(2100);
+    assert_eq!(world.outside.borrow().snapshots, [SnapshotTarget::File]);
+    let failed = SnapshotResult { code: Some(1), ..SnapshotResult::default() };
+    world.server.snapshot_ended(failed, at(world.now_ms));
+    assert!(world.send(id, "SET k w").starts_with("-MISCONF "));
+    world.pass(1000);
+    assert_eq!(world.outside.borrow().snapshots.len(), 1, "not tried again at once");
+    world.pass(5000);
+    assert_eq!(world.outside.borrow().snapshots.len(), 2);
+    world.server.snapshot_ended(SnapshotResult { code: Some(0), ..failed }, at(world.now_ms));
+    assert_eq!(world.send(id, "SET k w"), "+OK");
+    assert!(
+        world.outside.borrow().log.iter().any(|line| line == "Background saving terminated with success")
+    );
+}
+
+#[test]
+fn shutdown_saves_when_it_should_and_stays_when_it_cannot() {
+    let mut world = World::new(&[("save", "")]);
+    let id = world.client();
+    world.send(id, "SHUTDOWN");
+    assert_eq!((world.server.exit_code(), world.outside.borrow().saves), (Some(0), 0));
+    let mut world = World::new(&[("save", "60 1")]);
+    let id = world.client();
+    world.outside.borrow_mut().fails = true;
+    assert_eq!(world.send(id, "SHUTDOWN"), "-ERR Errors trying to SHUTDOWN. Check logs.");
+    assert_eq!(world.server.exit_code(), None);
+    world.send(id, "SHUTDOWN NOSAVE");
+    assert_eq!(world.server.exit_code(), Some(0));
+}
+
+#[test]
+fn config_set_takes_all_or_nothing() {
+    let mut world = World::new(&[]);
+    let id = world.client();
+    let refused = world.send(id, "CONFIG SET hz 50 timeout x");
+    assert_eq!(
+        refused,
+        "-ERR CONFIG SET failed (possibly related to argument 'timeout') - argument couldn't be parsed into an integer"
+    );
+    assert_eq!(world.send(id, "CONFIG GET hz"), "*2 $2 hz $2 10");
+}
+
+#[test]
+fn much_output_interrupts_a_pipeline() {
+    let mut world = World::new(&[]);
+    let id = world.client();
+    world.send(id, &format!("SET big {}", "x".repeat(60_000)));
+    let mut input = b"GET big\r\n".repeat(100);
+    let handled = world.server.handle(id, &mut input, at(0));
+    assert_eq!(handled.then, Then::More);
+    assert!(handled.consumed < input.len());
+    let mut replies = world.output(id).matches("$60000").count();
+    let mut rest = input.split_off(handled.consumed);
+    while !rest.is_empty() {
+        let handled = world.server.handle(id, &mut rest, at(0));
+        rest.drain(..handled.consumed);
+        replies += world.output(id).matches("$60000").count();
+    }
+    assert_eq!(replies, 100);
+}
