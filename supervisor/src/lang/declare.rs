@@ -216,11 +216,16 @@ fn declare(
     let given = options.clone().or(&defaults);
     let config_defaults = if kind == NodeKind::Sentinel { "sentinel_config" } else { "config" };
     let ip = address(call, &given)?;
+    let engine = engine(call, options, &given)?;
+    let config = config(call, options, defaults.get(config_defaults), &kind)?;
+    if engine == EngineChoice::Topple {
+        check_with_engine(call, options, &config)?;
+    }
     let node = Node {
         port: port(call, &name, &kind, ip, options, offset)?,
         ip,
-        engine: engine(call, options, &given)?,
-        config: config(call, options, defaults.get(config_defaults), &kind)?,
+        engine,
+        config,
         env: env(options, defaults.get("env")),
         data: data(call, options)?,
         restart: match given.text("restart").as_deref() {
@@ -353,6 +358,17 @@ fn config(
         .collect();
     config.extend(directives_of(call, options, "config", kind)?);
     Ok(config)
+}
+
+/// Asks Topple's engine whether it would start with these directives.
+fn check_with_engine(call: &Call<'_>, options: &Options, config: &BTreeMap<String, String>) -> Outcome<()> {
+    for (name, text) in config {
+        if let Some(misfit) = directives::refused_by_engine(name, text) {
+            let spot = options.inner_spot("config", name);
+            call.session.mistake(call.context, Failure::new(spot, misfit.message).note(misfit.hint))?;
+        }
+    }
+    Ok(())
 }
 
 /// The directives of an option's map; those that do not fit are noted.

@@ -1,9 +1,10 @@
 //! Directives of redis.conf and sentinel.conf as scripts give them.
 //!
 //! A value is turned into the text a configuration file would have. Directives that Topple itself answers
-//! for are refused, each with what to write instead. Whether a directive exists at all is the engine's to
-//! say: nodes may be servers of any version.
+//! for are refused, each with what to write instead. Topple's own engine is asked whether it would take a
+//! directive; other servers may be of any version, and say themselves what they do not know.
 
+use commands::config::{Config, SetError};
 use rhai::{Array, Dynamic};
 
 use super::values::{TimeSpan, describe};
@@ -45,6 +46,30 @@ pub(crate) fn value(name: &str, value: &Dynamic, kind: &NodeKind) -> Result<Stri
     let Some(array) = value.read_lock::<Array>() else { return line(name, value) };
     let lines: Result<Vec<String>, Misfit> = array.iter().map(|item| line(name, item)).collect();
     Ok(lines?.join("\n"))
+}
+
+/// Why Topple's own engine would not start with a directive, if it would not.
+pub(crate) fn refused_by_engine(name: &str, text: &str) -> Option<Misfit> {
+    if name.starts_with("sentinel ") {
+        // A sentinel's own lines are read by the sentinel, beside the monitors they are about.
+        return None;
+    }
+    let mut config = Config::default();
+    text.split('\n').find_map(|line| {
+        let Ok(words) = resp::split::split_words(line.as_bytes()) else {
+            return Some(misfit(format!("the value of `{name}` has unbalanced quotes"), None));
+        };
+        let words = if words.is_empty() { vec![Vec::new()] } else { words };
+        match config.set_at_start(name, &words) {
+            Ok(()) => None,
+            Err(SetError::Unknown(near)) => Some(misfit(
+                format!("Topple's engine knows no directive `{name}`"),
+                near.map(|near| format!("did you mean `{near}`?")),
+            )),
+            Err(SetError::Invalid(reason)) => Some(misfit(format!("the value of `{name}`: {reason}"), None)),
+            Err(SetError::Immutable) => Some(misfit(format!("`{name}` cannot be set"), None)),
+        }
+    })
 }
 
 /// One value as text.

@@ -16,7 +16,7 @@ use crate::ports::{CountedPorts, RecordedPorts};
 fn the_design_s_example_declares_its_plan() {
     declares(
         r#"
-let m  = master("m", #{ port: 6379, config: #{ "appendonly": "yes" } });
+let m  = master("m", #{ port: 6379, config: #{ "repl-backlog-size": "2mb" } });
 let rs = replicas("r", m, 2);
 let r3 = replica("r3", rs[0]);
 let ss = sentinels("s", 3, #{ port: 26379 });
@@ -27,7 +27,7 @@ experiment("the master dies", #{ repeat: 5, timeout: "60s" }, || {
 });
 "#,
         expect![[r#"
-            m master 127.0.0.1:6379 {"appendonly": "yes"} line 2
+            m master 127.0.0.1:6379 {"repl-backlog-size": "2mb"} line 2
             r1 replica of m 127.0.0.1:6380 line 3
             r2 replica of m 127.0.0.1:6381 line 3
             r3 replica of r1 127.0.0.1:6382 line 4
@@ -56,16 +56,16 @@ fn ports_named_anywhere_in_the_script_are_kept_free() {
 fn defaults_give_way_to_a_node_s_own_options_directive_by_directive() {
     declares(
         r#"
-defaults(#{ config: #{ appendonly: true, hz: 10 }, sentinel_config: #{ loglevel: "debug" } });
+defaults(#{ config: #{ "repl-diskless-sync": true, hz: 10 }, sentinel_config: #{ loglevel: "debug" } });
 let m = master("m", #{ config: #{ hz: 20, save: ["900 1", "300 10"] } });
-defaults(#{ config: #{ maxmemory: "64mb" } });
+defaults(#{ config: #{ maxclients: 100 } });
 replica("r", m);
 let s = sentinel("s");
 monitor(s, "mymaster", m);
 "#,
         expect![[r#"
-            m master 127.0.0.1:6379 {"appendonly": "yes", "hz": "20", "save": "900 1\n300 10"} line 3
-            r replica of m 127.0.0.1:6380 {"appendonly": "yes", "hz": "10", "maxmemory": "64mb"} line 5
+            m master 127.0.0.1:6379 {"hz": "20", "repl-diskless-sync": "yes", "save": "900 1\n300 10"} line 3
+            r replica of m 127.0.0.1:6380 {"hz": "10", "maxclients": "100", "repl-diskless-sync": "yes"} line 5
             s sentinel 127.0.0.1:26379 {"loglevel": "debug"} line 6
             monitor mymaster quorum 1 down after 30s, 1 sentinels
         "#]],

@@ -232,6 +232,45 @@ master("n");
 }
 
 #[test]
+fn topple_s_engine_is_asked_about_its_directives() {
+    check(
+        r#"let m = master("m", #{ config: #{ maxmemry: "64mb", hz: "often", appendonly: "no", save: "900" } });
+let other = master("other", #{ engine: "redis-server", config: #{ "io-uring": "yes" } });
+defaults(#{ config: #{ "timeot": 0 } });
+replica("r", m);
+"#,
+        expect![[r#"
+            error: Topple's engine knows no directive `maxmemry`
+              --> t.rhai:1:35
+               |
+             1 | let m = master("m", #{ config: #{ maxmemry: "64mb", hz: "often", appendonly: "no", save: "900" } });
+               |                                   ^^^^^^^^
+               = did you mean `maxmemory`?
+
+            error: the value of `hz`: argument couldn't be parsed into an integer
+              --> t.rhai:1:53
+               |
+             1 | let m = master("m", #{ config: #{ maxmemry: "64mb", hz: "often", appendonly: "no", save: "900" } });
+               |                                                     ^^
+
+            error: the value of `save`: Invalid save parameters
+              --> t.rhai:1:84
+               |
+             1 | let m = master("m", #{ config: #{ maxmemry: "64mb", hz: "often", appendonly: "no", save: "900" } });
+               |                                                                                    ^^^^
+
+            error: Topple's engine knows no directive `timeot`
+              --> t.rhai:4:9
+               |
+             4 | replica("r", m);
+               |         ^^^
+               = did you mean `timeout`?
+
+        "#]],
+    );
+}
+
+#[test]
 fn networks_of_later_versions_say_so() {
     check(
         "topology(#{ network: \"namespace\" });",
