@@ -71,10 +71,11 @@ pub(super) struct Live {
 
 impl Live {
     /// Ends the run: the directory goes, or stays with its path told.
-    pub(super) fn finish(self, files: Files) {
+    pub(super) async fn finish(self, files: Files) {
         match files {
             Files::Keep => {
-                self.guardian.keep_when_orphaned();
+                // Without a guardian there is nobody left to remove it either.
+                let _ = self.guardian.keep_when_orphaned().await;
                 print(&format!("\nThe run's files are in {}\n", self.dir.path().display()));
             }
             Files::Remove => {

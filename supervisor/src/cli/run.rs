@@ -85,7 +85,7 @@ async fn serve(live: Live, on_thread: OnThread, args: RunArgs, paint: Paint) -> 
         Ok(finished) => finished,
         Err(error) => {
             complain(&format!("topple: cannot start the script's thread: {error}"));
-            live.finish(Files::Remove);
+            live.finish(Files::Remove).await;
             return ExitCode::from(REFUSED);
         }
     };
@@ -119,7 +119,7 @@ async fn serve(live: Live, on_thread: OnThread, args: RunArgs, paint: Paint) -> 
         }
         _ => code,
     };
-    live.finish(files);
+    live.finish(files).await;
     ExitCode::from(code)
 }
 

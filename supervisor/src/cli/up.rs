@@ -36,14 +36,14 @@ async fn serve(live: Live, keep: bool, paint: Paint) -> ExitCode {
         brought_up = live.stages.bring_up(STAGE) => brought_up,
         _ = live.interrupt.wait() => {
             let _ = live.stages.tear_down(Files::Keep).await;
-            live.finish(if keep { Files::Keep } else { Files::Remove });
+            live.finish(if keep { Files::Keep } else { Files::Remove }).await;
             return ExitCode::from(super::INTERRUPTED);
         }
     };
     if let Err(error) = brought_up {
         explain(&error);
         let _ = live.stages.tear_down(Files::Keep).await;
-        live.finish(Files::Keep);
+        live.finish(Files::Keep).await;
         return ExitCode::from(REFUSED);
     }
     print(&addresses(live.journal.plan(), paint));
@@ -64,7 +64,7 @@ async fn serve(live: Live, keep: bool, paint: Paint) -> ExitCode {
     };
     live.stages.stop_all().await;
     let _ = live.stages.tear_down(Files::Keep).await;
-    live.finish(if keep { Files::Keep } else { Files::Remove });
+    live.finish(if keep { Files::Keep } else { Files::Remove }).await;
     code
 }
 

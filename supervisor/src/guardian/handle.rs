@@ -40,7 +40,7 @@ struct Pending {
     lost: bool,
     spawns: HashMap<u64, Answer<(i32, Moment)>>,
     signals: HashMap<u64, Answer<Moment>>,
-    sweeps: HashMap<u64, Answer<()>>,
+    done: HashMap<u64, Answer<()>>,
 }
 
 /// Talks to the guardian. Cheap to clone; when the last copy is gone, so is the guardian.
@@ -101,10 +101,7 @@ impl GuardianHandle {
     /// # Errors
     /// When the guardian is gone.
     pub async fn sweep(&self) -> Result<(), String> {
-        let request = self.next_id();
-        let (sender, receiver) = oneshot::channel();
-        self.pending.borrow_mut().sweeps.insert(request, sender);
-        self.ask(Request::Sweep { request }, receiver).await
+        self.ask_until_done(|request| Request::Sweep { request }).await
     }
 
     /// Has the guardian remove a directory if the supervisor is killed.
@@ -112,9 +109,19 @@ impl GuardianHandle {
         let _ = self.requests.send(Request::RemoveWhenOrphaned { path });
     }
 
-    /// Takes [`remove_when_orphaned`](Self::remove_when_orphaned) back.
-    pub fn keep_when_orphaned(&self) {
-        let _ = self.requests.send(Request::KeepWhenOrphaned);
+    /// Takes [`remove_when_orphaned`](Self::remove_when_orphaned) back; in force when this returns.
+    ///
+    /// # Errors
+    /// When the guardian is gone.
+    pub async fn keep_when_orphaned(&self) -> Result<(), String> {
+        self.ask_until_done(|request| Request::KeepWhenOrphaned { request }).await
+    }
+
+    async fn ask_until_done(&self, ask: impl FnOnce(u64) -> Request) -> Result<(), String> {
+        let request = self.next_id();
+        let (sender, receiver) = oneshot::channel();
+        self.pending.borrow_mut().done.insert(request, sender);
+        self.ask(ask(request), receiver).await
     }
 
     async fn ask<T>(
@@ -177,8 +184,8 @@ fn deliver(notice: Notice, pending: &RefCell<Pending>, reports: &mpsc::Unbounded
                 let _ = waiting.send(error.map_or(Ok(at), Err));
             }
         }
-        Notice::Swept { request } => {
-            if let Some(waiting) = pending.sweeps.remove(&request) {
+        Notice::Done { request } => {
+            if let Some(waiting) = pending.done.remove(&request) {
                 let _ = waiting.send(Ok(()));
             }
         }

@@ -132,15 +132,15 @@ impl Guardian {
                 for reaped in sys::kill_all_descendants() {
                     self.report_exit(reaped)?;
                 }
-                self.tell(&Notice::Swept { request })
+                self.tell(&Notice::Done { request })
             }
             Request::RemoveWhenOrphaned { path } => {
                 self.remove_when_orphaned = Some(path);
                 Ok(())
             }
-            Request::KeepWhenOrphaned => {
+            Request::KeepWhenOrphaned { request } => {
                 self.remove_when_orphaned = None;
-                Ok(())
+                self.tell(&Notice::Done { request })
             }
         }
     }

@@ -52,7 +52,10 @@ pub enum Request {
         path: PathBuf,
     },
     /// Forget [`Request::RemoveWhenOrphaned`].
-    KeepWhenOrphaned,
+    KeepWhenOrphaned {
+        /// Number of this request, echoed in the answer.
+        request: u64,
+    },
 }
 
 /// From the guardian.
@@ -83,8 +86,8 @@ pub enum Notice {
         /// Why not.
         error: Option<String>,
     },
-    /// Every descendant has ended; their exits were reported before.
-    Swept {
+    /// A sweep is complete (exits were reported before), or the directory will be kept.
+    Done {
         /// Number of the request.
         request: u64,
     },

@@ -190,7 +190,9 @@ fn check_text(history: &History, expected: &Expect) {
 #[test]
 fn one_repeat_that_passed() {
     let history = history(vec![end(failover(0, 0, 0), 3000, 0)]);
-    check_text(&history, &expect![[r#"
+    check_text(
+        &history,
+        &expect![[r#"
 
         the master dies: passed, 3.00 s
           topology ready in 239 ms
@@ -246,7 +248,8 @@ fn one_repeat_that_passed() {
             2000.0  check       held: nothing is lost
 
         1 experiment, 1 of 1 repeats passed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -256,7 +259,9 @@ fn three_repeats_of_which_one_lost_writes() {
         end(failover(1, 5000, 100), 3000, 7),
         end(failover(2, 10_000, 50), 3000, 0),
     ]);
-    check_text(&history, &expect![[r#"
+    check_text(
+        &history,
+        &expect![[r#"
 
         the master dies: FAILED, 2 of 3 repeats passed, 9.00 s
           topology ready in 239 ms (median)
@@ -321,7 +326,8 @@ fn three_repeats_of_which_one_lost_writes() {
             2000.0  check       FAILED: nothing is lost
 
         1 experiment, 2 of 3 repeats passed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -331,7 +337,9 @@ fn a_repeat_that_ended_in_an_error() {
         .at(1, What::Started { node: M, pid: 100 })
         .at(30, What::Exited { node: M, pid: 100, how: Exit::Code(1), expected: false })
         .at(40, What::RepeatEnd { outcome: Outcome::Error("m did not answer: port in use".to_owned()) });
-    check_text(&history(vec![story]), &expect![[r#"
+    check_text(
+        &history(vec![story]),
+        &expect![[r#"
 
         the master dies: FAILED, 40 ms
 
@@ -343,7 +351,8 @@ fn a_repeat_that_ended_in_an_error() {
             30.0  m  ended by itself: exit code 1
 
         1 experiment, 0 of 1 repeats passed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -374,10 +383,7 @@ fn phases_add_up_and_belong_to_the_leader() {
 fn a_failback_is_a_failover_of_its_own() {
     let back = "mm 127.0.0.1 7001 127.0.0.1 7000";
     let story = failover(0, 0, 0)
-        .at(
-            5000,
-            What::Action { verb: "failover".to_owned(), nodes: vec![S1], detail: "mm".to_owned() },
-        )
+        .at(5000, What::Action { verb: "failover".to_owned(), nodes: vec![S1], detail: "mm".to_owned() })
         .said(5010, S1, "+elected-leader", "master mm 127.0.0.1 7001")
         .said(5100, S1, "+promoted-slave", "slave x @ mm 127.0.0.1 7001")
         .said(5130, S1, "+switch-master", back)

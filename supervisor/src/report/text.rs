@@ -11,6 +11,8 @@ use crate::history::{Event, Exit, History, Moment, Outcome, What};
 
 /// Width of the bar that stands for a whole failover.
 const BAR_CELLS: f64 = 30.0;
+/// Longest text in a line of a table.
+const LINE_CHARS: usize = 120;
 /// Lost writes shown one by one.
 const SHOWN_LOSSES: usize = 5;
 
@@ -131,7 +133,7 @@ impl Section<'_> {
             } else {
                 format!(" (not in repeat {})", repeats.join(", "))
             };
-            let label = format!("{}{failed_in}", check.label);
+            let label = format!("{}{failed_in}", cut(&check.label));
             table.row([
                 verdict.to_owned(),
                 format!("{}/{}", check.held, check.judged),
@@ -325,7 +327,7 @@ impl Section<'_> {
         let mut tones = Vec::new();
         let told = events.iter().filter(|event| belongs_to_timeline(&event.what));
         for line in told.filter_map(|event| line(&self.history.plan, event)) {
-            table.row([format!("{:.1}", relative_ms(line.at, zero)), line.who, line.text]);
+            table.row([format!("{:.1}", relative_ms(line.at, zero)), line.who, cut(&line.text)]);
             tones.push(line.tone);
         }
         if table.is_empty() {
@@ -344,6 +346,14 @@ impl Section<'_> {
         });
         out.push_str(&text);
     }
+}
+
+/// At most as long as fits a line; the rest is in the history.
+fn cut(text: &str) -> String {
+    if text.chars().count() <= LINE_CHARS {
+        return text.to_owned();
+    }
+    text.chars().take(LINE_CHARS - 1).chain(['…']).collect()
 }
 
 /// What has a section of its own is left out: what was printed, and scripts that ended well.

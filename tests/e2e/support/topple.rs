@@ -93,7 +93,11 @@ impl Place {
 
     /// Run directories that are there.
     pub fn runs(&self) -> Vec<PathBuf> {
-        fs::read_dir(self.path().join("runs")).expect("the runs").flatten().map(|entry| entry.path()).collect()
+        fs::read_dir(self.path().join("runs"))
+            .expect("the runs")
+            .flatten()
+            .map(|entry| entry.path())
+            .collect()
     }
 
     /// Waits until no process and no run directory is left; fails with what is.

@@ -1,0 +1,217 @@
+//! Experiments on real processes, end to end: exit codes, what is measured, what is left.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::support::topple::Place;
+
+const LIMIT: Duration = Duration::from_secs(120);
+const REDIS: &str = "/usr/bin/redis-server";
+const SIGINT: i32 = 2;
+
+/// Runs a script; gives the exit code, the output and the JSON form of the report.
+fn run(place: &Place, script: &str, args: &[&str]) -> (Option<i32>, String, Value) {
+    place.write("t.rhai", script);
+    let mut all = vec!["run", "t.rhai", "--json", "out.json"];
+    all.extend(args);
+    let (status, output) = place.start(&all).finish(LIMIT);
+    let json = fs::read_to_string(place.path().join("out.json")).unwrap_or_default();
+    (status.code(), output, serde_json::from_str(&json).unwrap_or_default())
+}
+
+fn drill(first_port: u16) -> String {
+    format!(
+        r#"
+let m = master("m", #{{ port: {first_port} }});
+let rs = replicas("r", m, 2, #{{ port: {} }});
+let ss = sentinels("s", 3, #{{ port: {} }});
+let mm = monitor(ss, "mm", m, #{{ quorum: 2, down_after: "500ms", failover_timeout: "10s",
+                                  notification_script: "notify.sh" }});
+experiment("the master dies", #{{ timeout: "60s" }}, || {{
+    let load = workload(#{{ clients: 4, via: mm, op: "set", rate: 2000 }});
+    wait_until("10s", || load.acked() > 200);
+    let t = m.kill();
+    let switched = wait_event("+switch-master", "20s");
+    measure("failover", switched.since(t), #{{ max: "15s" }});
+    wait_until("10s", || load.writing());
+    check(mm.master() != m, "another node is master");
+    let seen = load.stop();
+    check(seen.acked > 100, "clients wrote");
+    check(script_runs("+switch-master").len() >= 1, "the script ran");
+}});
+"#,
+        first_port + 1,
+        first_port + 100
+    )
+}
+
+/// A failover's phases add up to its total, name every milestone, and agree with what the script measured.
+fn failover_is_taken_apart(engine: &str, first_port: u16) {
+    let place = Place::new();
+    place.write("notify.sh", "#!/bin/sh\nexit 0\n");
+    let (code, output, json) = run(&place, &drill(first_port), &["--engine", engine]);
+    assert_eq!(code, Some(0), "{output}");
+    let experiment = &json["summary"]["experiments"][0];
+    let failover = &experiment["repeats"][0]["failovers"][0];
+    assert_eq!(failover["cause"], "kill m");
+    let phases = failover["phases"].as_array().expect("phases");
+    let mut milestones: Vec<&str> = phases.iter().filter_map(|phase| phase["until"].as_str()).collect();
+    milestones.sort_unstable();
+    let all = ["+elected-leader", "+odown", "+promoted-slave", "+sdown", "+switch-master", "first write"];
+    assert_eq!(milestones, all, "{output}");
+    let sum: f64 = phases.iter().filter_map(|phase| phase["ms"].as_f64()).sum();
+    let total = failover["total_ms"].as_f64().expect("a total");
+    assert!((sum - total).abs() < 0.001, "{sum} of {total}");
+    let detection = phases[0]["ms"].as_f64().expect("a figure");
+    assert!((450.0..2_000.0).contains(&detection), "down-after is 500 ms, detection took {detection}");
+    let measured = experiment["measures"][0]["figures"]["median"].as_f64().expect("a figure");
+    let until_switch: f64 = phases
+        .iter()
+        .take_while(|phase| phase["until"] != "first write")
+        .filter_map(|phase| phase["ms"].as_f64())
+        .sum();
+    assert!((measured - until_switch).abs() < 50.0, "measured {measured}, phases {until_switch}: {output}");
+    assert!(experiment["repeats"][0]["workloads"][0]["outages"][0]["ms"].as_f64() > Some(400.0), "{output}");
+    place.expect_nothing_left(Duration::from_secs(1));
+}
+
+#[test]
+fn a_failover_of_real_sentinels_is_taken_apart() {
+    failover_is_taken_apart(REDIS, 20_000);
+}
+
+#[test]
+fn a_failover_of_our_sentinels_is_taken_apart() {
+    failover_is_taken_apart("topple", 20_200);
+}
+
+#[test]
+fn acknowledged_writes_that_are_gone_are_in_the_ledger() {
+    for (engine, port) in [(REDIS, 20_400), ("topple", 20_420)] {
+        for (op, all_gone) in [("set", true), ("incr", true), ("get", false)] {
+            let place = Place::new();
+            let script = format!(
+                r#"
+let m = master("m", #{{ port: {port} }});
+experiment("x", #{{}}, || {{
+    let load = workload(#{{ clients: 2, via: m, op: "{op}" }});
+    wait_until("10s", || load.acked() > 200);
+    m.cmd("FLUSHALL");
+    let before = load.acked();
+    wait_until("10s", || load.acked() > before + 50);
+    let seen = load.stop();
+    measure("lost", seen.lost);
+    measure("acked", seen.acked);
+}});
+"#
+            );
+            let (code, output, json) = run(&place, &script, &["--engine", engine]);
+            assert_eq!(code, Some(0), "{output}");
+            let workload = &json["summary"]["experiments"][0]["repeats"][0]["workloads"][0];
+            let lost = workload["ledger"]["lost"].as_u64().expect("a count");
+            let acked = workload["ledger"]["acked"].as_u64().expect("a count");
+            if all_gone {
+                assert!((150..acked).contains(&lost), "{engine} {op}: {lost} of {acked} lost\n{output}");
+                let listed = workload["ledger"]["lost_writes"].as_array().expect("a list").len() as u64;
+                assert_eq!(listed, lost.min(1000));
+            } else {
+                assert_eq!(lost, 0, "{engine} {op}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_failed_check_gives_1_and_keeps_the_files() {
+    let place = Place::new();
+    let script = r#"
+let m = master("m", #{ port: 20500 });
+experiment("x", #{ repeat: 2 }, || { check(m.cmd("PING") == "PONG", "answers"); check(1 > 2, "never"); });
+"#;
+    let (code, output, json) = run(&place, script, &["--engine", REDIS]);
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains("0 of 2 repeats passed"), "{output}");
+    assert_eq!(json["summary"]["experiments"][0]["checks"][0]["held"], 2);
+    assert_eq!(json["summary"]["experiments"][0]["checks"][1]["held"], 0);
+    let runs = place.runs();
+    let [kept] = runs.as_slice() else { panic!("{runs:?}") };
+    assert!(output.contains(&kept.display().to_string()), "{output}");
+    for file in ["plan.json", "history.jsonl", "report.txt", "1.1/m/redis.conf", "1.2/m/log", "1.1/m/command"]
+    {
+        assert!(kept.join(file).is_file(), "{file}");
+    }
+    assert!(place.processes().is_empty());
+}
+
+#[test]
+fn every_verb_does_what_it_says() {
+    for (engine, port) in [(REDIS, 20_520), ("topple", 20_540)] {
+        let place = Place::new();
+        let script = format!(
+            r#"
+let m = master("m", #{{ port: {port} }});
+let r = replica("r", m, #{{ port: {} }});
+experiment("x", #{{ timeout: "60s" }}, || {{
+    m.cmd("SET", "k", "v");
+    wait_until("5s", || r.cmd("GET", "k") == "v");
+    m.pause();
+    m.resume();
+    check(m.cmd("PING") == "PONG", "answers after a pause");
+    r.stop();
+    r.start();
+    wait_ready("10s");
+    check(r.link() == "up", "the link is up again");
+    check(r.cmd("GET", "k") == "v", "the replica has the key");
+    m.restart();
+    wait_ready("20s");
+    r.kill();
+    check(m.info("role") == "master", "still master");
+}});
+"#,
+            port + 1
+        );
+        let (code, output, _) = run(&place, &script, &["--engine", engine]);
+        assert_eq!(code, Some(0), "{engine}: {output}");
+        place.expect_nothing_left(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_run_with_130_and_a_report() {
+    let place = Place::new();
+    let script = r#"
+let m = master("m", #{ port: 20560 });
+experiment("x", #{}, || { m.cmd("SET", "k", "v"); sleep("50s"); });
+"#;
+    place.write("t.rhai", script);
+    let mut running = place.start(&["run", "t.rhai", "--engine", REDIS]);
+    running.wait_for("ready after", LIMIT);
+    running.signal(SIGINT);
+    let (status, output) = running.finish(Duration::from_secs(10));
+    assert_eq!(status.code(), Some(130), "{output}");
+    assert!(output.contains("interrupted"), "{output}");
+    assert!(place.processes().is_empty());
+}
+
+#[test]
+fn a_missing_binary_gives_3() {
+    let place = Place::new();
+    let script = "let m = master(\"m\", #{ port: 20580 }); experiment(\"x\", #{}, || { m.kill(); });";
+    let (code, output, _) = run(&place, script, &["--engine", "/nonexistent/redis-server"]);
+    assert_eq!(code, Some(3), "{output}");
+    assert!(output.contains("/nonexistent/redis-server"), "{output}");
+}
+
+#[test]
+fn a_node_that_does_not_come_up_is_named_with_its_log() {
+    let place = Place::new();
+    let script = r#"
+let m = master("m", #{ port: 20590, config: #{ "maxmemory-policy": "nonsense" } });
+experiment("x", #{}, || { m.kill(); });
+"#;
+    let (code, output, _) = run(&place, script, &["--engine", REDIS]);
+    assert_ne!(code, Some(0), "{output}");
+    assert!(output.contains("maxmemory-policy"), "the log's last lines tell why: {output}");
+}
