@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::support::client::Client;
-use super::support::topple::{Place, Running};
+use super::support::topple::{Place, Running, free_ports};
 
 const LIMIT: Duration = Duration::from_secs(40);
 const SIGKILL: i32 = 9;
 const SIGINT: i32 = 2;
 
-/// Automatic ports from here on: tests run beside each other and beside whatever uses the usual ones.
+/// Six nodes on six ports in a row.
 fn topology(engine: &str, first_port: u16) -> String {
-    let sentinel_port = first_port + 100;
+    let sentinel_port = first_port + 3;
     format!(
         r#"
 defaults(#{{ engine: "{engine}" }});
@@ -36,7 +36,8 @@ fn start_slow_snapshot(port: u16) {
     }
 }
 
-fn killed_at_different_moments(engine: &str, first_port: u16, rounds: u32) {
+fn killed_at_different_moments(engine: &str, rounds: u32) {
+    let first_port = free_ports(6);
     let place = Place::new();
     place.write("topology.rhai", &topology(engine, first_port));
     place.write("sleep.sh", SLEEPING_SCRIPT);
@@ -66,16 +67,16 @@ fn await_sleeping_script(place: &Place) {
 
 #[test]
 fn nothing_outlives_a_killed_supervisor_of_real_servers() {
-    killed_at_different_moments("/usr/bin/redis-server", 19_000, 8);
+    killed_at_different_moments("/usr/bin/redis-server", 8);
 }
 
 #[test]
 fn nothing_outlives_a_killed_supervisor() {
-    killed_at_different_moments("topple", 19_200, 50);
+    killed_at_different_moments("topple", 50);
 }
 
-fn up(place: &Place, first_port: u16) -> Running {
-    place.write("topology.rhai", &topology("/usr/bin/redis-server", first_port));
+fn up(place: &Place) -> Running {
+    place.write("topology.rhai", &topology("/usr/bin/redis-server", free_ports(6)));
     place.write("sleep.sh", "#!/bin/sh\nexit 0\n");
     let mut running = place.start(&["up", "topology.rhai"]);
     running.wait_for("Ctrl-C stops the topology", LIMIT);
@@ -85,7 +86,7 @@ fn up(place: &Place, first_port: u16) -> Running {
 #[test]
 fn ctrl_c_stops_every_node_in_an_orderly_way() {
     let place = Place::new();
-    let running = up(&place, 19_400);
+    let running = up(&place);
     running.signal(SIGINT);
     let (status, output) = running.finish(LIMIT);
     assert_eq!(status.code(), Some(0), "{output}");
@@ -96,7 +97,7 @@ fn ctrl_c_stops_every_node_in_an_orderly_way() {
 #[test]
 fn nothing_outlives_a_killed_guardian() {
     let place = Place::new();
-    let running = up(&place, 19_600);
+    let running = up(&place);
     let guardian = place
         .processes()
         .into_iter()

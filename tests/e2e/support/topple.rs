@@ -3,12 +3,28 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+/// Below what the kernel gives to outgoing connections, above the usual ports of servers.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(19_000);
+
+/// The first of `count` ports in a row that nobody listens on; no two calls of a test run give the same.
+pub fn free_ports(count: u16) -> u16 {
+    loop {
+        let first = NEXT_PORT.fetch_add(count, Ordering::Relaxed);
+        assert!(first < 31_000, "no {count} free ports in a row");
+        if (first..first + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return first;
+        }
+    }
+}
 
 /// The environment variable that marks every process of a test.
 const MARK: &str = "TOPPLE_E2E_MARK";
