@@ -121,6 +121,10 @@ impl Server {
 
     /// What the shell is to do about the connection to the master, oldest first.
     pub fn take_master_requests(&mut self) -> Vec<MasterRequest> {
+        let orphaned = std::mem::take(&mut self.replicating.orphaned);
+        if orphaned && self.replicating.upstream.is_none() {
+            return vec![MasterRequest::Disconnect];
+        }
         self.replicating
             .upstream
             .as_mut()
