@@ -12,11 +12,12 @@ use crate::{ClientId, Figures, Host, Identity, Peer, Server, SnapshotResult, Sna
 
 /// What the server asked of the outside.
 #[derive(Default)]
-struct Outside {
-    log: Vec<String>,
+pub(crate) struct Outside {
+    pub(crate) log: Vec<String>,
     snapshots: Vec<SnapshotTarget>,
     saves: usize,
-    fails: bool,
+    pub(crate) written: Vec<String>,
+    pub(crate) fails: bool,
 }
 
 struct MemoryHost(Rc<RefCell<Outside>>);
@@ -53,7 +54,12 @@ impl Host for MemoryHost {
     fn read_file(&mut self, _: &str) -> Result<String, String> {
         Err("no file".into())
     }
-    fn write_file(&mut self, _: &str, _: &str) -> Result<(), String> {
+    fn write_file(&mut self, _: &str, text: &str) -> Result<(), String> {
+        let mut outside = self.0.borrow_mut();
+        if outside.fails {
+            return Err("disk full".into());
+        }
+        outside.written.push(text.to_string());
         Ok(())
     }
     fn change_directory(&mut self, path: &str) -> Result<String, String> {
@@ -62,14 +68,14 @@ impl Host for MemoryHost {
     fn free(&mut self, _: Vec<Db>) {}
 }
 
-struct World {
-    server: Server,
-    outside: Rc<RefCell<Outside>>,
+pub(crate) struct World {
+    pub(crate) server: Server,
+    pub(crate) outside: Rc<RefCell<Outside>>,
     now_ms: u64,
 }
 
 impl World {
-    fn new(directives: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(directives: &[(&str, &str)]) -> Self {
         let mut config = Config::default();
         for (name, value) in directives {
             let words = resp::split::split_words(value.as_bytes()).unwrap();
@@ -81,20 +87,20 @@ impl World {
         World { server, outside, now_ms: 0 }
     }
 
-    fn client(&mut self) -> ClientId {
+    pub(crate) fn client(&mut self) -> ClientId {
         let peer = Peer { address: "127.0.0.1:50000".into(), is_local: true, ..Peer::default() };
         self.server.connect(peer, at(self.now_ms)).unwrap()
     }
 
     /// Sends inline commands; gives the replies with `\r\n` shown as a space.
-    fn send(&mut self, id: ClientId, lines: &str) -> String {
+    pub(crate) fn send(&mut self, id: ClientId, lines: &str) -> String {
         let mut input: Vec<u8> =
             lines.split('\n').flat_map(|line| [line.trim().as_bytes(), b"\r\n"].concat()).collect();
         self.server.handle(id, &mut input, at(self.now_ms));
         self.output(id)
     }
 
-    fn output(&mut self, id: ClientId) -> String {
+    pub(crate) fn output(&mut self, id: ClientId) -> String {
         let mut out = Vec::new();
         self.server.take_output(id, &mut out);
         String::from_utf8_lossy(&out).replace("\r\n", " ").trim_end().to_string()
@@ -106,7 +112,7 @@ impl World {
     }
 }
 
-fn at(ms: u64) -> Now {
+pub(crate) fn at(ms: u64) -> Now {
     Now { wall: WallMs(1_700_000_000_000 + ms as i64), mono_ms: ms }
 }
 

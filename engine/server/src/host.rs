@@ -119,15 +119,21 @@ impl Host for ProcessHost {
     }
 }
 
-/// Writes a file beside the old one, makes it durable and renames it over.
+/// Writes a file beside the old one, with its permissions, makes it durable and renames it over. The name
+/// is durable only once the directory is: a sentinel must not forget a vote.
 fn replace_file(path: &str, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     let temporary = format!("{path}.{}.tmp", std::process::id());
+    let directory = std::path::Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty());
     let write = || -> std::io::Result<()> {
         let mut file = std::fs::File::create(&temporary)?;
+        if let Ok(old) = std::fs::metadata(path) {
+            file.set_permissions(old.permissions())?;
+        }
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        std::fs::rename(&temporary, path)
+        std::fs::rename(&temporary, path)?;
+        std::fs::File::open(directory.unwrap_or(std::path::Path::new(".")))?.sync_all()
     };
     write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))
 }
