@@ -63,6 +63,7 @@ pub(crate) fn open(settings: &Settings, log: &Log, role: Role) -> Result<Listene
             log.line(role, Level::Warning, &text);
             text
         })?;
+        restrict(settings).inspect_err(|text| log.line(role, Level::Warning, text))?;
         listeners.unix = Some(listener);
     }
     if listeners.tcp.is_empty() && listeners.unix.is_none() {
@@ -70,6 +71,17 @@ pub(crate) fn open(settings: &Settings, log: &Log, role: Role) -> Result<Listene
         return Err("configured to not listen anywhere".into());
     }
     Ok(listeners)
+}
+
+/// Gives the Unix socket its configured permissions.
+fn restrict(settings: &Settings) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = settings.unixsocketperm.0;
+    if mode == 0 {
+        return Ok(());
+    }
+    std::fs::set_permissions(&settings.unixsocket, std::fs::Permissions::from_mode(mode))
+        .map_err(|error| format!("Failed setting permissions of the Unix socket: {}", reason(&error)))
 }
 
 /// The system's words, without the error number.

@@ -138,7 +138,6 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("tls-session-cache-timeout", "300"),
     ("tls-session-caching", "yes"),
     ("tracking-table-max-keys", "1000000"),
-    ("unixsocketperm", "0"),
     ("zset-max-listpack-entries", "128"),
     ("zset-max-listpack-value", "64"),
     ("zset-max-ziplist-entries", "128"),

@@ -14,7 +14,9 @@ mod settings;
 
 pub use file::{ConfigError, Source, load_lines, parse_arguments};
 pub use rewrite::rewrite;
-pub use setting::{BufferLimit, BufferLimits, Level, LogLevel, NotifyFlags, SavePoint, SavePoints, Words};
+pub use setting::{
+    BufferLimit, BufferLimits, Level, LogLevel, NotifyFlags, Permissions, SavePoint, SavePoints, Words,
+};
 pub use settings::{Directive, Live, Settings};
 
 use std::collections::BTreeMap;

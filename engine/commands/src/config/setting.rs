@@ -51,6 +51,26 @@ impl Setting for i64 {
     }
 }
 
+/// File permissions, written in octal; 0 leaves them as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Permissions(pub u32);
+
+impl Setting for Permissions {
+    fn parse(words: &[Vec<u8>], _: &RangeInclusive<i64>) -> Result<Self, String> {
+        let text = String::from_utf8_lossy(one(words)?).into_owned();
+        let mode =
+            u32::from_str_radix(&text, 8).map_err(|_| "argument couldn't be parsed into an integer")?;
+        match mode {
+            0..=0o777 => Ok(Permissions(mode)),
+            _ => Err("argument must be between 0 and 777 inclusive".into()),
+        }
+    }
+
+    fn show(&self) -> String {
+        format!("{:o}", self.0)
+    }
+}
+
 impl Setting for bool {
     fn parse(words: &[Vec<u8>], _: &RangeInclusive<i64>) -> Result<Self, String> {
         match one(words)?.to_ascii_lowercase().as_slice() {

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::setting::{BufferLimits, LogLevel, NotifyFlags, SavePoints, Setting, Words};
+use super::setting::{BufferLimits, LogLevel, NotifyFlags, Permissions, SavePoints, Setting, Words};
 
 /// Whether CONFIG SET may change a directive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,8 @@ directives! {
     bind_source_addr: String = "\"\"", "bind-source-addr", Live;
     /// Unix socket path; empty for none.
     unixsocket: String = "\"\"", "unixsocket", AtStart;
+    /// Permissions of the Unix socket.
+    unixsocketperm: Permissions = "0", "unixsocketperm", AtStart;
     /// Queue of connections not yet accepted.
     tcp_backlog: i64 = "511", "tcp-backlog", AtStart, SECONDS;
     /// Seconds between keepalive probes; 0 for none.
