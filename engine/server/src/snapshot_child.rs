@@ -95,6 +95,7 @@ fn work(child: sys::SnapshotChild, log: &Log, path: &str, dbs: &[Db], info: &Sna
             let _ = sys::write_line(reports.as_fd(), &format!("{} {keys}", sys::private_dirty_bytes()));
         }
     };
+    let to_file = child.extra.is_none();
     let result = match child.extra {
         Some(mut pipe) => {
             snapshot::write(dbs, info, &mut |piece| pipe.write_all(piece), &mut report).map(|_| ())
@@ -105,7 +106,9 @@ fn work(child: sys::SnapshotChild, log: &Log, path: &str, dbs: &[Db], info: &Sna
     let _ = sys::write_line(reports.as_fd(), &format!("{cow} {}", dbs.iter().map(Db::len).sum::<usize>()));
     match result {
         Ok(()) => {
-            log.line(Role::Child, Level::Notice, "DB saved on disk");
+            if to_file {
+                log.line(Role::Child, Level::Notice, "DB saved on disk");
+            }
             let mb = cow >> 20;
             log.line(
                 Role::Child,
@@ -128,7 +131,7 @@ pub(crate) fn write_file(
     info: &SnapshotInfo,
     progress: &mut dyn FnMut(Progress),
 ) -> io::Result<()> {
-    let temporary = temporary_name(path);
+    let temporary = temporary_name(path, std::process::id());
     let written =
         write_and_sync(&temporary, dbs, info, progress).and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
@@ -140,8 +143,9 @@ pub(crate) fn write_file(
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-fn temporary_name(path: &str) -> String {
-    let name = format!("temp-{}.rdb", std::process::id());
+/// Where the process `pid` writes the snapshot before it takes its name.
+fn temporary_name(path: &str, pid: u32) -> String {
+    let name = format!("temp-{pid}.rdb");
     match Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) => parent.join(name).to_string_lossy().into_owned(),
         None => name,
@@ -197,6 +201,10 @@ async fn follow(shell: &Rc<Shell>, begun: Begun) {
         sys::Ended::Signal(signal) => result.signal = Some(signal),
     }
     let ok = result.code == Some(0);
+    if !ok && begun.target == SnapshotTarget::File {
+        // A child that was killed could not clear up after itself.
+        let _ = std::fs::remove_file(temporary_name(&begun.path, begun.pid.unsigned_abs()));
+    }
     let _ = ended.send(ok);
     if begun.target == SnapshotTarget::File && ok && shell.server.borrow().snapshot_has_receivers() {
         tokio::task::spawn_local(send_file(shell.clone(), begun.path));
