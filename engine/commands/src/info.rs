@@ -247,16 +247,18 @@ fn loading_fields(server: &Server, loading: LoadingFigures, f: &mut Fields) {
 
 fn stats(server: &Server, f: &mut Fields) {
     let (stats, effects) = (&server.stats, &server.effects);
-    let [ops, input, output] = stats.rates().0;
+    let [ops, input, output, repl_input, repl_output] = stats.rates().0;
     f.add("total_connections_received", stats.connections);
     f.add("total_commands_processed", stats.commands);
     f.add("instantaneous_ops_per_sec", ops as u64);
     f.add("total_net_input_bytes", stats.input_bytes);
     f.add("total_net_output_bytes", stats.output_bytes);
-    f.add("total_net_repl_input_bytes", 0);
-    f.add("total_net_repl_output_bytes", 0);
+    f.add("total_net_repl_input_bytes", stats.repl_input_bytes);
+    f.add("total_net_repl_output_bytes", stats.repl_output_bytes);
     f.add("instantaneous_input_kbps", format!("{:.2}", input / 1024.0));
     f.add("instantaneous_output_kbps", format!("{:.2}", output / 1024.0));
+    f.add("instantaneous_input_repl_kbps", format!("{:.2}", repl_input / 1024.0));
+    f.add("instantaneous_output_repl_kbps", format!("{:.2}", repl_output / 1024.0));
     f.add("rejected_connections", stats.rejected_connections);
     f.add("sync_full", stats.sync_full);
     f.add("sync_partial_ok", stats.sync_partial_ok);
@@ -266,6 +268,8 @@ fn stats(server: &Server, f: &mut Fields) {
     f.add("expired_time_cap_reached_count", 0);
     f.add("evicted_keys", 0);
     f.add("evicted_clients", 0);
+    f.add("total_eviction_exceeded_time", 0);
+    f.add("current_eviction_exceeded_time", 0);
     f.add("keyspace_hits", effects.hits);
     f.add("keyspace_misses", effects.misses);
     f.add("pubsub_channels", server.pubsub.channel_count());
@@ -275,10 +279,25 @@ fn stats(server: &Server, f: &mut Fields) {
     f.add("total_forks", server.persistence.forks);
     f.add("migrate_cached_sockets", 0);
     f.add("slave_expires_tracked_keys", 0);
+    // Active defragmentation and tracking are not there: nothing is theirs.
+    f.add("active_defrag_hits", 0);
+    f.add("active_defrag_misses", 0);
+    f.add("active_defrag_key_hits", 0);
+    f.add("active_defrag_key_misses", 0);
+    f.add("total_active_defrag_time", 0);
+    f.add("current_active_defrag_time", 0);
+    f.add("tracking_total_keys", 0);
+    f.add("tracking_total_items", 0);
+    f.add("tracking_total_prefixes", 0);
     f.add("unexpected_error_replies", 0);
     f.add("total_error_replies", stats.error_count);
-    f.add("total_active_defrag_time", 0);
-    f.add("tracking_total_keys", 0);
+    f.add("dump_payload_sanitizations", 0);
+    f.add("total_reads_processed", stats.reads);
+    f.add("total_writes_processed", stats.writes);
+    f.add("io_threaded_reads_processed", 0);
+    f.add("io_threaded_writes_processed", 0);
+    f.add("reply_buffer_shrinks", 0);
+    f.add("reply_buffer_expands", 0);
 }
 
 fn replication(server: &Server, f: &mut Fields) {

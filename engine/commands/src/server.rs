@@ -212,6 +212,8 @@ impl Server {
         client.active_ms = now.mono_ms;
         let (consumed, more) = self.handle_taken(&mut client, input);
         client.query_bytes = input.len() - consumed;
+        self.stats.reads += 1;
+        self.stats.input_bytes += consumed as u64;
         if client.state.has(State::REPLICA) {
             self.heard_from_replica(&mut client);
         }
@@ -311,10 +313,14 @@ impl Server {
 
     /// What the shell took has been sent.
     pub fn output_sent(&mut self, id: ClientId, bytes: usize) {
-        self.stats.output_bytes += bytes as u64;
+        self.stats.writes += 1;
+        let mut replica = false;
         if let Some(client) = self.clients.get_mut(id) {
             client.unsent = 0;
+            replica = client.state.has(State::REPLICA);
         }
+        let counter = if replica { &mut self.stats.repl_output_bytes } else { &mut self.stats.output_bytes };
+        *counter += bytes as u64;
     }
 
     /// Whether some client has output that was not sent yet.

@@ -17,6 +17,12 @@ pub(crate) struct Stats {
     pub(crate) commands: u64,
     pub(crate) input_bytes: u64,
     pub(crate) output_bytes: u64,
+    /// From the master, and to replicas (the stream; snapshots are the shell's).
+    pub(crate) repl_input_bytes: u64,
+    pub(crate) repl_output_bytes: u64,
+    /// Times clients' input was handled, and output was sent.
+    pub(crate) reads: u64,
+    pub(crate) writes: u64,
     pub(crate) errors: BTreeMap<String, u64>,
     pub(crate) error_count: u64,
     pub(crate) sync_full: u64,
@@ -26,12 +32,15 @@ pub(crate) struct Stats {
     calls: Vec<u64>,
     samples: [Rates; SAMPLES],
     next_sample: usize,
-    last: Option<(u64, [u64; 3])>,
+    last: Option<(u64, [u64; RATES])>,
 }
 
-/// Per second: commands, bytes in, bytes out.
+/// Numbers in [`Rates`].
+const RATES: usize = 5;
+
+/// Per second: commands; bytes in and out for clients; bytes in and out for replication.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Rates(pub(crate) [f64; 3]);
+pub(crate) struct Rates(pub(crate) [f64; RATES]);
 
 impl Stats {
     /// A command is called.
@@ -64,7 +73,13 @@ impl Stats {
 
     /// Takes a sample for the rates, some ten times a second.
     pub(crate) fn sample(&mut self, now_ms: u64) {
-        let counts = [self.commands, self.input_bytes, self.output_bytes];
+        let counts = [
+            self.commands,
+            self.input_bytes,
+            self.output_bytes,
+            self.repl_input_bytes,
+            self.repl_output_bytes,
+        ];
         if let Some((then_ms, before)) = self.last {
             let elapsed_ms = now_ms.saturating_sub(then_ms);
             if elapsed_ms < 90 {

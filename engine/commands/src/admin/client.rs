@@ -331,6 +331,14 @@ impl Filter {
         Ok(filter)
     }
 
+    /// Whether the master's connection is meant. It has no address and no id of a client's: only its type
+    /// names it.
+    fn names_master(&self) -> bool {
+        let only_type =
+            self.id.is_none() && self.address.is_none() && self.local.is_none() && self.user.is_none();
+        only_type && self.of_type.as_deref() == Some("master")
+    }
+
     fn matches(&self, client: &Client) -> bool {
         self.id.is_none_or(|id| client.id.id == id)
             && self.of_type.as_deref().is_none_or(|word| is_of_type(client, word))
@@ -357,7 +365,8 @@ fn kill(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
     if me {
         client.state.add(State::CLOSE_AFTER_REPLY);
     }
-    let killed = others.len() + usize::from(me);
+    let master = !old_form && filter.names_master() && server.drop_master_link();
+    let killed = others.len() + usize::from(me) + usize::from(master);
     match (old_form, killed) {
         (true, 0) => return Err(CommandError::new("ERR No such client")),
         (true, _) => client.writer().ok(),

@@ -149,7 +149,7 @@ impl Server {
     pub fn link_input(&mut self, input: Input<'_>, now: Now) {
         self.now = now;
         let bytes: &[u8] = if let Input::Bytes(bytes) = &input { bytes } else { &[] };
-        self.stats.input_bytes += bytes.len() as u64;
+        self.stats.repl_input_bytes += bytes.len() as u64;
         let Some(link) = self.replicating.upstream.as_mut().and_then(|upstream| upstream.link.as_mut())
         else {
             return;
@@ -260,7 +260,16 @@ impl Server {
             client.db = 0;
         }
         self.link_input_inner(Input::Loaded);
-        self.log(Level::Notice, "MASTER <-> REPLICA sync: Finished with success");
+    }
+
+    /// Cuts the connection to the master, which is taken up again at once; false when it is not up.
+    pub(crate) fn drop_master_link(&mut self) -> bool {
+        if !self.replicating.link_is_up() {
+            return false;
+        }
+        self.link_input_inner(Input::Closed);
+        self.drain_link(&[]);
+        true
     }
 
     fn link_input_inner(&mut self, input: Input<'_>) {
