@@ -7,6 +7,15 @@ mod e2e {
     mod cases;
     mod declarations;
     mod differential;
+    mod engine_clients;
+    mod engine_damaged;
+    mod engine_persistence;
+    mod engine_protocol;
+    mod engine_replica_rules;
+    mod engine_resync;
+    mod engine_startup;
+    mod engine_sync;
+    mod experiments;
     mod guardian;
     mod pattern;
     mod support;

@@ -27,6 +27,21 @@ impl Client {
         Ok(Client { stream, input: Vec::new(), consumed: 0 })
     }
 
+    /// Sends bytes as they are.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Allows replies more time, for commands that take long.
+    pub fn allow(&mut self, limit: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(limit))
+    }
+
+    /// Gives up sending after so long without progress.
+    pub fn limit_writes(&mut self, limit: Duration) -> io::Result<()> {
+        self.stream.set_write_timeout(Some(limit))
+    }
+
     /// Sends one command and gives its reply.
     pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> io::Result<Value> {
         self.send(std::iter::once(args))?;

@@ -1,5 +1,9 @@
 //! What the tests share: server processes and a client for them.
 
 pub mod client;
+pub mod dataset;
+pub mod node;
+pub mod random;
 pub mod server;
 pub mod topple;
+pub mod wait;
