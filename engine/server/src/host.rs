@@ -101,7 +101,7 @@ impl Host for ProcessHost {
     }
 
     fn write_file(&mut self, path: &str, text: &str) -> Result<(), String> {
-        replace_file(path, text).map_err(|error| error.to_string())
+        replace_file(path, text).map_err(|error| crate::listen::reason(&error))
     }
 
     fn change_directory(&mut self, path: &str) -> Result<String, String> {

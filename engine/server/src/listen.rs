@@ -85,7 +85,7 @@ fn restrict(settings: &Settings) -> Result<(), String> {
 }
 
 /// The system's words, without the error number.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_string()
 }

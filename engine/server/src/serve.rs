@@ -55,11 +55,11 @@ pub(crate) fn run(mut start: Start) -> i32 {
         }
     };
     die_loudly(&log);
-    if machine.is_some() {
-        if let Err(text) = sentinel::check_file(&start.config) {
-            log.line(Role::Sentinel, Level::Warning, &text);
-            return 1;
-        }
+    if machine.is_some()
+        && let Err(text) = sentinel::check_file(&start.config)
+    {
+        log.line(Role::Sentinel, Level::Warning, &text);
+        return 1;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {

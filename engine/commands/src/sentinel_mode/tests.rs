@@ -1,3 +1,5 @@
+//! A sentinel in memory: its commands, events, votes and file, without sockets or disks.
+
 use ::sentinel::{Action, Config, Host, Input, Surroundings, Value};
 
 use crate::tests::{World, at};

@@ -14,6 +14,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use crate::listen;
 use crate::master_link;
 use crate::shell::{Shell, Wake};
 
@@ -77,11 +78,7 @@ async fn run(shell: Rc<Shell>, link: LinkId, host: String, port: u16, line: Rc<L
             let _ = converse(&shell, link, &stream, &line).await;
             tell(Input::Closed { link });
         }
-        Err(error) => {
-            let text = error.to_string();
-            let error = text.split(" (os error").next().unwrap_or(&text).to_string();
-            tell(Input::ConnectFailed { link, error });
-        }
+        Err(error) => tell(Input::ConnectFailed { link, error: listen::reason(&error) }),
     }
 }
 

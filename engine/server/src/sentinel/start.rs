@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use ::sentinel::{Host, SourceLine, Surroundings};
 use commands::config::{Config, ConfigError, Source};
 
+use crate::listen;
+
 /// What is told about programs without running them.
 pub(crate) struct Programs;
 
@@ -23,8 +25,7 @@ pub(crate) fn check_file(config: &Config) -> Result<(), String> {
     match OpenOptions::new().append(true).open(path) {
         Ok(_) => Ok(()),
         Err(error) => {
-            let text = error.to_string();
-            let reason = text.split(" (os error").next().unwrap_or(&text);
+            let reason = listen::reason(&error);
             Err(format!("Sentinel config file {path} is not writable: {reason}. Exiting..."))
         }
     }
