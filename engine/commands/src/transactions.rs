@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use resp::Args;
-use types::CommandError;
+use types::{CommandError, Propagation};
 
 use crate::client::{Client, ClientId, State};
 use crate::server::Server;
@@ -73,6 +73,8 @@ pub(crate) fn exec(server: &mut Server, client: &mut Client, _: Args<'_>) -> Res
         server.call(client, command.entry, command.args(), None);
     }
     server.end_transaction(client.db);
+    // Its commands were propagated one by one, between MULTI and EXEC of their own.
+    server.effects.propagation = Propagation::Nothing;
     client.state.remove(State::IN_EXEC);
     Ok(())
 }
