@@ -276,6 +276,10 @@ impl Server {
         self.persistence.loading = None;
         self.replicating.resume_from_snapshot(loaded.replication, &mut self.random);
         self.dbs = loaded.dbs;
+        for (db, key) in loaded.expired_keys {
+            self.propagate(db, [&b"DEL"[..], &key].into_iter());
+        }
+        self.flush_replication();
         self.refresh_gates();
         Ok(())
     }

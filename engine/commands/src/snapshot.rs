@@ -150,6 +150,9 @@ pub struct Loaded {
     pub keys: u64,
     /// Keys dropped because their deadline had passed.
     pub expired: u64,
+    /// Those keys with their databases, where the file belongs to a replicated history: replicas that go on
+    /// with it have them yet.
+    pub expired_keys: Vec<(u32, Vec<u8>)>,
     /// Replication id, offset and the database selected in the stream, if the file has them.
     pub replication: Option<([u8; 40], u64, u32)>,
     /// Unix seconds of its creation, bytes used then, and the version that wrote it.
@@ -187,6 +190,7 @@ impl Loader {
             dbs,
             keys: 0,
             expired: 0,
+            expired_keys: Vec::new(),
             replication: None,
             created: 0,
             used_bytes: 0,
@@ -246,6 +250,10 @@ impl Loader {
                     let deadline = meta.expires_at_ms.map(WallMs);
                     if self.expired == Expired::Drop && deadline.is_some_and(|at| at <= self.now) {
                         loaded.expired += 1;
+                        // The id stands before all keys.
+                        if self.id.is_some() {
+                            loaded.expired_keys.push((self.db as u32, key.to_vec()));
+                        }
                         continue;
                     }
                     loaded.keys += 1;
