@@ -240,6 +240,20 @@ fn too_many_clients_are_turned_away() {
     assert!(node.figure("rejected_connections") >= 1);
 }
 
+#[test]
+fn a_request_beyond_what_is_held_for_a_client() {
+    for engine in [Engine::Topple, Engine::Redis] {
+        let node = Node::start(engine, &[]);
+        node.ok("CONFIG SET client-query-buffer-limit 1mb");
+        let mut request = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$8388608\r\n".to_vec();
+        request.resize(8 << 20, b'x');
+        let (text, closed) = answer(&node, &request);
+        assert_eq!((text.as_str(), closed), ("", true), "{engine:?}");
+        node.await_log("Closing client that reached max query buffer length", 1);
+        assert_eq!(node.ok("EXISTS a"), Value::Int(0));
+    }
+}
+
 /// Random bytes, random protocol and valid commands cut and changed at random.
 fn garbage(random: &mut Random) -> Vec<u8> {
     const PIECES: &[&[u8]] = &[

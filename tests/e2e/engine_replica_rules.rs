@@ -154,6 +154,19 @@ fn a_real_replicas_password() {
 }
 
 #[test]
+fn a_user_and_password_for_a_real_master() {
+    let (master, replica) = (Node::start(Engine::Redis, &[]), Node::start(Engine::Topple, &[]));
+    master.ok("ACL SETUSER copier on >secret +psync +replconf +ping");
+    master.ok("ACL SETUSER default -psync");
+    replica.ok(&format!("REPLICAOF 127.0.0.1 {}", master.port()));
+    replica.await_log("NOPERM", 1);
+    replica.ok("CONFIG SET masteruser copier masterauth secret");
+    replica.await_info("master_link_status", "up");
+    master.ok("SET a 1");
+    await_same(&master, &replica);
+}
+
+#[test]
 fn stale_data_is_kept_back_when_told_so() {
     let (mut master, replicas) = with_replicas(1);
     let replica = &replicas[0];
@@ -192,6 +205,37 @@ fn the_master_leads_expiry() {
     until("the DEL in the stream", || feed.reply().is_ok_and(|command| words(&command) == ["DEL", "short"]));
     until("the key's end on the replica", || replica.ok("DBSIZE") == Value::Int(1));
     assert_eq!(master.figure("expired_keys"), 1);
+}
+
+/// What the next commands of a stream are, pings aside.
+fn next_commands(feed: &mut Client, count: usize) -> Vec<String> {
+    let mut commands = Vec::new();
+    while commands.len() < count {
+        let command = words(&feed.reply().expect("a command")).join(" ");
+        if command != "PING" {
+            commands.push(command);
+        }
+    }
+    commands
+}
+
+#[test]
+fn a_transaction_is_one_in_the_stream() {
+    for engine in [Engine::Topple, Engine::Redis] {
+        let master = Node::start(engine, &[]);
+        let mut feed = replica_feed(&master);
+        let mut client = master.client();
+        for line in ["MULTI", "SET a 1", "GET a", "INCR n", "SELECT 1", "SET b 2", "EXEC", "SET c 3"] {
+            assert_eq!(client.line(line).expect("a reply").as_error(), None, "{line}");
+        }
+        let expected = ["SELECT 0", "MULTI", "SET a 1", "INCR n", "SELECT 1", "SET b 2", "EXEC", "SET c 3"];
+        assert_eq!(next_commands(&mut feed, expected.len()), expected, "{engine:?}");
+        // Nothing of one that changes nothing.
+        for line in ["MULTI", "GET a", "EXEC", "SET d 4"] {
+            client.line(line).expect("a reply");
+        }
+        assert_eq!(next_commands(&mut feed, 1), ["SET d 4"], "{engine:?}");
+    }
 }
 
 #[test]
@@ -287,17 +331,20 @@ fn info_replication_has_the_real_servers_fields() {
 /// Fields of the other sections that the real 7.0 has must be there, in its order.
 #[test]
 fn info_has_the_real_servers_fields() {
-    // What tells of the real server's compiler, and one time that ours does not take.
-    const OTHERS: &[&str] = &["gcc_version", "atomicvar_api", "expire_cycle_cpu_milliseconds"];
+    // What tells of the real server's compiler and allocator, and one time that ours does not take.
+    let others = |name: &str| {
+        matches!(name, "gcc_version" | "atomicvar_api" | "expire_cycle_cpu_milliseconds")
+            || name.starts_with("allocator_")
+            || name.starts_with("rss_overhead_")
+    };
     let (ours, real) = (Node::start(Engine::Topple, &[]), Node::start(Engine::Redis, &[]));
     for node in [&ours, &real] {
         node.ok("SET a 1");
         node.ok("GET a");
     }
-    for section in ["server", "clients", "persistence", "stats", "cpu", "cluster", "keyspace"] {
+    for section in ["server", "clients", "memory", "persistence", "stats", "cpu", "cluster", "keyspace"] {
         let ours = fields(&ours, section);
-        let wanted: Vec<String> =
-            fields(&real, section).into_iter().filter(|name| !OTHERS.contains(&name.as_str())).collect();
+        let wanted: Vec<String> = fields(&real, section).into_iter().filter(|name| !others(name)).collect();
         let missing: Vec<&String> = wanted.iter().filter(|name| !ours.contains(name)).collect();
         assert!(missing.is_empty(), "{section}: {missing:?}");
         let common: Vec<&String> = ours.iter().filter(|name| wanted.contains(name)).collect();

@@ -226,6 +226,27 @@ fn a_restarted_replica_goes_on_from_its_file() {
     assert_eq!((master.figure("sync_full"), master.figure("sync_partial_ok")), (1, 1), "{}", replica.log());
 }
 
+/// Keys that expire while the master is away are not in its data after the restart: its replicas, which go on
+/// without a new snapshot, must hear of it.
+#[test]
+fn what_expired_during_a_restart_expires_on_replicas() {
+    for replica in [Engine::Topple, Engine::Redis] {
+        let (mut master, replica) = pair(Engine::Topple, replica);
+        master.ok("MSET stays 1 short 1");
+        master.ok("DEBUG SET-ACTIVE-EXPIRE 0");
+        master.ok("PEXPIRE short 20");
+        await_caught_up(&master, &replica);
+        until("the deadline", || replica.ok("PTTL short").as_int() == Some(-2));
+        assert!(master.client().line("SHUTDOWN SAVE").is_err());
+        master.ended();
+        master.launch();
+        assert_eq!(master.figure("rdb_last_load_keys_expired"), 1);
+        replica.await_info("master_link_status", "up");
+        until("one key on the replica", || replica.ok("DBSIZE").as_int() == Some(1));
+        assert_eq!((master.figure("sync_full"), master.figure("sync_partial_ok")), (0, 1));
+    }
+}
+
 /// A master that saved as it ended has its history in the file: replicas need no new snapshot.
 fn restarted(master: Engine, replica: Engine) {
     let (mut master, replica) = pair(master, replica);

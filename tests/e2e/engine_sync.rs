@@ -216,3 +216,74 @@ fn a_stream_of_large_values_arrives() {
     await_same(&master, &replica);
     assert_same_history(&master, &replica);
 }
+
+/// A replica that does not read is cut off before its output fills the memory, and comes back.
+#[test]
+fn a_replica_that_is_too_slow_is_cut_off() {
+    let (master, replica) = (Node::start(Engine::Topple, &[]), Node::start(Engine::Topple, &[]));
+    master
+        .client()
+        .call(&[
+            "CONFIG",
+            "SET",
+            "client-output-buffer-limit",
+            "replica 1mb 0 0",
+            "repl-backlog-size",
+            "64mb",
+        ])
+        .expect("a reply");
+    replica.follow(&master);
+    replica.pause();
+    let (mut client, value) = (master.client(), "x".repeat(100_000));
+    until("the cut", || {
+        for index in 0..20 {
+            let key = format!("slow:{index}");
+            let reply = client.call(&["SET", &key, &value]).expect("a reply");
+            assert_eq!(reply.as_error(), None);
+        }
+        master.figure("connected_slaves") == 0
+    });
+    master.await_log("closed for overcoming of output buffer limits.", 1);
+    replica.resume();
+    replica.await_info("master_link_status", "up");
+    await_same(&master, &replica);
+    assert_eq!(master.figure("sync_full"), 1, "the backlog still had what was missed");
+}
+
+/// An orderly end waits for replicas, so that what was acknowledged is not lost with the master.
+#[test]
+fn shutdown_waits_for_a_replica_that_lags() {
+    for resumed in [true, false] {
+        let mut master =
+            Node::start(Engine::Topple, &["--shutdown-timeout", if resumed { "50" } else { "1" }]);
+        let replica = Node::start(Engine::Topple, &[]);
+        replica.follow(&master);
+        until("a replica that is online", || master.info("slave0").contains("state=online"));
+        replica.pause();
+        master.ok("SET last 1");
+        let mut asking = master.client();
+        asking.send([["SHUTDOWN"].as_slice()].into_iter()).expect("a connection");
+        master.await_log("Waiting for replicas before shutting down.", 1);
+        if resumed {
+            replica.resume();
+        } else {
+            master.await_log("Lagging replicas at the end of shutdown-timeout.", 1);
+        }
+        assert!(asking.reply().is_err(), "closed without a word");
+        assert_eq!(master.ended().code(), Some(0));
+        if resumed {
+            assert_eq!(replica.ok("GET last").to_text().as_deref(), Some("1"));
+        }
+    }
+}
+
+#[test]
+fn a_replica_that_was_configured_from_the_start() {
+    let master = Node::start(Engine::Topple, &[]);
+    Load::new(&master, 18).write(500);
+    let port = master.port().to_string();
+    let replica = Node::start(Engine::Topple, &["--replicaof", "127.0.0.1", &port]);
+    replica.await_info("master_link_status", "up");
+    await_same(&master, &replica);
+    assert_eq!(replica.info("role"), "slave");
+}
