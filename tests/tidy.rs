@@ -22,8 +22,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine/types", &["resp", "keyspace", "persist"]),
     ("engine/commands", &["resp", "keyspace", "persist", "replication", "sentinel", "types"]),
     ("engine/sys", &[]),
-    ("engine/server", &["resp", "keyspace", "persist", "replication", "sentinel", "types", "commands", "sys"]),
-    ("supervisor", &["resp", "sys", "server"]),
+    (
+        "engine/server",
+        &["resp", "keyspace", "persist", "replication", "sentinel", "types", "commands", "sys"],
+    ),
+    ("supervisor", &["resp", "commands", "sys", "server"]),
 ];
 
 /// Crates without I/O, clock and randomness.
@@ -157,7 +160,9 @@ fn unsafe_code_has_two_homes() {
     for (path, text) in all_sources() {
         let home = path.starts_with("engine/sys/") || path.starts_with("engine/keyspace/src/packed");
         let code = code_lines(&text);
-        let uses = |line: &String| line.contains("unsafe {") || line.contains("unsafe fn") || line.contains("unsafe impl");
+        let uses = |line: &String| {
+            line.contains("unsafe {") || line.contains("unsafe fn") || line.contains("unsafe impl")
+        };
         if !home && path != "tests/tidy.rs" && code.iter().any(uses) {
             faults.push(format!("{path}: `unsafe` lives in engine/sys and keyspace's packed module"));
         }
@@ -167,17 +172,25 @@ fn unsafe_code_has_two_homes() {
         }
         if path.ends_with("src/lib.rs") || path.ends_with("src/main.rs") {
             let forbids = text.contains("#![forbid(unsafe_code)]");
-            let exempt = path.starts_with("engine/sys/") || (path.starts_with("engine/keyspace/") && text.contains("#![deny(unsafe_code)]"));
+            let exempt = path.starts_with("engine/sys/")
+                || (path.starts_with("engine/keyspace/") && text.contains("#![deny(unsafe_code)]"));
             roots.insert(path, forbids || exempt);
         }
     }
-    faults.extend(roots.into_iter().filter(|(_, ok)| !ok).map(|(path, _)| format!("{path}: lacks #![forbid(unsafe_code)]")));
+    faults.extend(
+        roots
+            .into_iter()
+            .filter(|(_, ok)| !ok)
+            .map(|(path, _)| format!("{path}: lacks #![forbid(unsafe_code)]")),
+    );
     report(faults);
 }
 
 #[test]
 fn every_module_says_what_it_is_for() {
-    let lacks = |(path, text): (String, String)| (!text.starts_with("//!")).then(|| format!("{path}: begins without //!"));
+    let lacks = |(path, text): (String, String)| {
+        (!text.starts_with("//!")).then(|| format!("{path}: begins without //!"))
+    };
     report(all_sources().into_iter().filter_map(lacks).collect());
 }
 
@@ -191,7 +204,8 @@ fn files_and_functions_stay_small() {
         }
         for (name, start, length) in functions(&text) {
             if length > FUNCTION_LINES {
-                faults.push(format!("{path}:{start}: fn {name} has {length} lines; at most {FUNCTION_LINES}"));
+                faults
+                    .push(format!("{path}:{start}: fn {name} has {length} lines; at most {FUNCTION_LINES}"));
             }
         }
     }
@@ -206,7 +220,18 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
     for (index, line) in lines.iter().enumerate() {
         let trimmed = line.trim_start();
         let indent = line.len() - trimmed.len();
-        let starts = ["fn ", "pub fn ", "pub(crate) fn ", "pub(super) fn ", "async fn ", "pub(crate) async fn ", "pub async fn ", "const fn ", "pub const fn ", "pub(crate) const fn "];
+        let starts = [
+            "fn ",
+            "pub fn ",
+            "pub(crate) fn ",
+            "pub(super) fn ",
+            "async fn ",
+            "pub(crate) async fn ",
+            "pub async fn ",
+            "const fn ",
+            "pub const fn ",
+            "pub(crate) const fn ",
+        ];
         let Some(rest) = starts.iter().find_map(|start| trimmed.strip_prefix(start)) else { continue };
         let end = format!("{}}}", " ".repeat(indent));
         let Some(length) = lines[index..].iter().position(|line| *line == end) else { continue };
@@ -250,8 +275,17 @@ fn nothing_is_left_unfinished() {
 #[test]
 fn the_top_level_stays_what_it_is() {
     let expected = [
-        "Cargo.toml", "Cargo.lock", "engine", "supervisor", "topologies", "scripts", "tests", "README.md", "LICENSE",
-        "CHANGELOG.md", "target",
+        "Cargo.toml",
+        "Cargo.lock",
+        "engine",
+        "supervisor",
+        "topologies",
+        "scripts",
+        "tests",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "target",
     ];
     let entries = fs::read_dir(root()).expect("the top level").flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());

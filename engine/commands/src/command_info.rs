@@ -353,11 +353,11 @@ fn list(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
     Ok(())
 }
 
+/// A key and the flags of what happens to it.
+type KeyUse<'a> = (&'a [u8], &'static [&'static str]);
+
 /// The keys of a command and what happens to them.
-fn keys_of<'a>(
-    table: &'static Table,
-    args: Args<'a>,
-) -> Result<Vec<(&'a [u8], &'static [&'static str])>, CommandError> {
+fn keys_of<'a>(table: &'static Table, args: Args<'a>) -> Result<Vec<KeyUse<'a>>, CommandError> {
     let entry = table.find(args.at(0)).ok_or(CommandError::new("ERR Invalid command specified"))?;
     let entry = args.get(1).and_then(|name| entry.subcommand(name)).unwrap_or(entry);
     if entry.meta.keys.is_empty() {

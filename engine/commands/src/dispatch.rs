@@ -71,14 +71,15 @@ impl Server {
             };
             last = entry.or(last);
             ahead.entry = entry;
-            if let Some(entry) = entry {
-                if entry.first_key > 0 && args.len() > entry.first_key {
-                    let hash = db.hash_of(args.at(entry.first_key));
-                    if batch.len() > 1 {
-                        db.prefetch_bucket(hash);
-                    }
-                    ahead.hash = Some(hash);
+            if let Some(entry) = entry
+                && entry.first_key > 0
+                && args.len() > entry.first_key
+            {
+                let hash = db.hash_of(args.at(entry.first_key));
+                if batch.len() > 1 {
+                    db.prefetch_bucket(hash);
                 }
+                ahead.hash = Some(hash);
             }
         }
         if batch.len() > 1 {
@@ -208,7 +209,9 @@ impl Server {
 
     fn has_effects(&self) -> bool {
         let effects = &self.effects;
-        !(effects.expired.is_empty() && effects.touched.is_empty() && effects.notices.is_empty())
+        let keys = [&effects.expired, &effects.touched];
+        keys.iter().any(|keys| !keys.is_empty())
+            || !effects.notices.is_empty()
             || !effects.flushed.is_empty()
             || effects.swapped.is_some()
             || effects.propagation != Propagation::AsReceived

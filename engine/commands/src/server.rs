@@ -174,10 +174,10 @@ impl Server {
                 .into());
         }
         let id = self.clients.add(peer, now.mono_ms);
-        if !self.config.settings.requirepass.is_empty() {
-            if let Some(client) = self.clients.get_mut(id) {
-                client.state.add(State::UNAUTHENTICATED);
-            }
+        if !self.config.settings.requirepass.is_empty()
+            && let Some(client) = self.clients.get_mut(id)
+        {
+            client.state.add(State::UNAUTHENTICATED);
         }
         Ok(id)
     }

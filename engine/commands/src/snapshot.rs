@@ -59,7 +59,7 @@ impl KeyDelay {
 
     /// Whether it is time to wait, `keys` having been written.
     fn is_due(self, keys: u64) -> bool {
-        self.delay_us > 0 && keys % self.every_keys == 0
+        self.delay_us > 0 && keys.is_multiple_of(self.every_keys)
     }
 }
 
@@ -311,8 +311,16 @@ mod tests {
         }
         let mut file = Vec::new();
         let info = SnapshotInfo { replication: Some(([b'a'; 40], 77, 0)), ..SnapshotInfo::default() };
-        let written =
-            write(&dbs, &info, &mut |piece| Ok(file.extend_from_slice(piece)), &mut |_| {}).unwrap();
+        let written = write(
+            &dbs,
+            &info,
+            &mut |piece| {
+                file.extend_from_slice(piece);
+                Ok(())
+            },
+            &mut |_| {},
+        )
+        .unwrap();
         assert_eq!(written as usize, file.len());
 
         let mut loader = Loader::new(vec![db(), db(), db()], Verify::Checksum, Expired::Drop, WallMs(500));
@@ -328,8 +336,16 @@ mod tests {
     #[test]
     fn a_cut_file_is_an_error_with_its_offset() {
         let mut file = Vec::new();
-        write(&[db()], &SnapshotInfo::default(), &mut |piece| Ok(file.extend_from_slice(piece)), &mut |_| {})
-            .unwrap();
+        write(
+            &[db()],
+            &SnapshotInfo::default(),
+            &mut |piece| {
+                file.extend_from_slice(piece);
+                Ok(())
+            },
+            &mut |_| {},
+        )
+        .unwrap();
         let mut loader = Loader::new(vec![db()], Verify::Checksum, Expired::Drop, WallMs(0));
         assert!(!loader.feed(&file[..file.len() - 3]).unwrap());
         let error = loader.finish().unwrap_err().to_string();

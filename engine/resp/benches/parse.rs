@@ -10,7 +10,8 @@ const LIMITS: Limits = Limits { max_bulk_bytes: 512 << 20, trust: Trust::Authent
 
 fn requests(c: &mut Criterion) {
     let mut group = c.benchmark_group("parse");
-    let set = b"*3\r\n$3\r\nSET\r\n$16\r\nkey:000000012345\r\n$32\r\nabcdefghijklmnopqrstuvwxyz012345\r\n".repeat(16);
+    let set = b"*3\r\n$3\r\nSET\r\n$16\r\nkey:000000012345\r\n$32\r\nabcdefghijklmnopqrstuvwxyz012345\r\n"
+        .repeat(16);
     group.throughput(Throughput::Elements(16));
     group.bench_function("16 pipelined SET", |b| {
         let (mut buffer, mut batch) = (set.clone(), Batch::default());

@@ -411,7 +411,7 @@ mod tests {
         check(b"*1\r\n$16385\r\n", stranger, "unauthenticated bulk length");
         check(&vec![b'a'; MAX_INLINE_BYTES + 1], LIMITS, "too big inline request");
         check(
-            &[b"*1".repeat(1), vec![b'1'; MAX_INLINE_BYTES + 8]].concat(),
+            &[b"*1".to_vec(), vec![b'1'; MAX_INLINE_BYTES + 8]].concat(),
             LIMITS,
             "too big mbulk count string",
         );

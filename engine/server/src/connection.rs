@@ -89,10 +89,10 @@ impl Connection {
                 Event::Woken => self.look(),
             }
             let transfer = self.shell.transfers.borrow_mut().remove(&self.id);
-            if let Some(pieces) = transfer {
-                if !self.send_snapshot(pieces).await {
-                    return;
-                }
+            if let Some(pieces) = transfer
+                && !self.send_snapshot(pieces).await
+            {
+                return;
             }
             if self.write_output().await.is_err() || matches!(self.then, Then::Close | Then::CloseAfterOutput)
             {

@@ -41,11 +41,11 @@ pub(crate) fn run(mut start: Start) -> i32 {
         Program::Server => None,
     };
     let settings = &start.config.settings;
-    if settings.daemonize {
-        if let Err(error) = sys::daemonize() {
-            crate::options::print(1, &format!("Can't go into the background: {error}\n"));
-            return 1;
-        }
+    if settings.daemonize
+        && let Err(error) = sys::daemonize()
+    {
+        crate::options::print(1, &format!("Can't go into the background: {error}\n"));
+        return 1;
     }
     let log = match Log::open(&settings.logfile, settings.loglevel) {
         Ok(log) => Rc::new(log),
@@ -205,10 +205,10 @@ fn announce(config: &Config, program: Program, log: &Log, role: Role) {
 
 fn write_pidfile(config: &Config, log: &Log, role: Role) {
     let path = &config.settings.pidfile;
-    if !path.is_empty() {
-        if let Err(error) = std::fs::write(path, format!("{}\n", std::process::id())) {
-            log.line(role, Level::Warning, &format!("Failed to write PID file: {error} ({path})"));
-        }
+    if !path.is_empty()
+        && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
+    {
+        log.line(role, Level::Warning, &format!("Failed to write PID file: {error} ({path})"));
     }
 }
 

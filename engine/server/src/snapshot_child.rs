@@ -177,11 +177,11 @@ pub(crate) async fn follow_all(shell: Rc<Shell>) {
 async fn follow(shell: &Rc<Shell>, begun: Begun) {
     let state = &shell.child;
     let (ended, when_ended) = oneshot::channel();
-    if let Some(data) = begun.data {
-        if let Ok(pipe) = receiver(data) {
-            let mark = shell.with(|server, _| server.new_mark());
-            tokio::task::spawn_local(transfer::relay_pipe(shell.clone(), pipe, mark, when_ended));
-        }
+    if let Some(data) = begun.data
+        && let Ok(pipe) = receiver(data)
+    {
+        let mark = shell.with(|server, _| server.new_mark());
+        tokio::task::spawn_local(transfer::relay_pipe(shell.clone(), pipe, mark, when_ended));
     }
     let mut result = SnapshotResult::default();
     if let Ok(reports) = receiver(begun.reports) {

@@ -302,7 +302,7 @@ struct Filter {
 impl Filter {
     fn parse(args: Args<'_>) -> Result<Self, CommandError> {
         let mut filter = Filter { keep_me: true, ..Self::default() };
-        if args.len() % 2 != 0 {
+        if !args.len().is_multiple_of(2) {
             return Err(CommandError::Syntax);
         }
         for at in (0..args.len()).step_by(2) {

@@ -80,7 +80,7 @@ fn get(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), C
 
 fn set(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
     let pairs = args.from(2);
-    if pairs.len() % 2 != 0 {
+    if !pairs.len().is_multiple_of(2) {
         return Err(CommandError::Arity("config|set".into()));
     }
     let before = server.config.clone();

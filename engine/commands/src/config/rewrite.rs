@@ -35,10 +35,10 @@ pub fn rewrite(config: &Config, old: &str) -> String {
             Some(directive) => {
                 seen.insert(directive.name);
                 // A directive given on several lines keeps as many of them as it still needs.
-                if let Some(values) = pending.get_mut(directive.name) {
-                    if !values.is_empty() {
-                        lines.push(values.remove(0));
-                    }
+                if let Some(values) = pending.get_mut(directive.name)
+                    && !values.is_empty()
+                {
+                    lines.push(values.remove(0));
                 }
             }
         }

@@ -168,7 +168,7 @@ impl Setting for SavePoints {
         if words.iter().all(Vec::is_empty) && words.len() <= 1 {
             return Ok(Self::default());
         }
-        if words.len() % 2 != 0 {
+        if !words.len().is_multiple_of(2) {
             return Err("Invalid save parameters".into());
         }
         let number = |word: &Vec<u8>, least| parse_i64(word).filter(|n| *n >= least).map(|n| n as u64);
@@ -366,7 +366,7 @@ impl Setting for BufferLimits {
     const MANY_WORDS: bool = true;
 
     fn parse(words: &[Vec<u8>], _: &RangeInclusive<i64>) -> Result<Self, String> {
-        if words.is_empty() || words.len() % 4 != 0 {
+        if words.is_empty() || !words.len().is_multiple_of(4) {
             return Err("Wrong number of arguments in buffer limit configuration.".into());
         }
         let mut limits = Self::default();

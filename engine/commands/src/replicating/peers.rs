@@ -402,14 +402,14 @@ impl Server {
     /// An empty line a second: the replica knows that we live while the snapshot is made.
     fn keep_waiting_replica_alive(&mut self, id: ClientId) {
         let now_ms = self.now.mono_ms;
-        if let Some(client) = self.clients.get_mut(id) {
-            if now_ms.saturating_sub(client.active_ms) >= 1000 {
-                client.active_ms = now_ms;
-                if let Some(replica) = &mut client.rare.replica {
-                    replica.before_snapshot.extend_from_slice(stream::NEWLINE);
-                }
-                self.clients.wake(id);
+        if let Some(client) = self.clients.get_mut(id)
+            && now_ms.saturating_sub(client.active_ms) >= 1000
+        {
+            client.active_ms = now_ms;
+            if let Some(replica) = &mut client.rare.replica {
+                replica.before_snapshot.extend_from_slice(stream::NEWLINE);
             }
+            self.clients.wake(id);
         }
     }
 

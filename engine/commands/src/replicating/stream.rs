@@ -63,10 +63,11 @@ impl Server {
 
     /// Hands on what gathered in `pending`.
     pub(crate) fn flush_replication(&mut self) {
-        if std::mem::take(&mut self.replicating.acks_wanted) && !self.replicating.replicas.is_empty() {
-            if !self.replicating.is_replica() {
-                self.replicating.pending.extend_from_slice(replication::stream::GETACK);
-            }
+        if std::mem::take(&mut self.replicating.acks_wanted)
+            && !self.replicating.replicas.is_empty()
+            && !self.replicating.is_replica()
+        {
+            self.replicating.pending.extend_from_slice(replication::stream::GETACK);
         }
         if self.replicating.pending.is_empty() {
             return;
