@@ -1,7 +1,11 @@
 //! End-to-end tests: real processes, real clients, the real `redis-server` beside ours.
 //!
 //! One target of the supervisor's crate, so that the binary is built before it and everything links once.
-//! Needs Debian's `redis-server` package (`apt-get install redis-server`); nothing is skipped without it.
+//! Needs Debian's `redis-server` package (`apt-get install redis-server`) and redis-py
+//! (`python3 -m venv target/py && target/py/bin/pip install redis==5.0.8`); nothing is skipped without them.
+
+// Nothing of a test is reachable from outside: `pub` here is for the modules beside.
+#![allow(unreachable_pub)]
 
 mod e2e {
     mod cases;

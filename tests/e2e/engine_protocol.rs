@@ -170,7 +170,7 @@ fn a_large_value_comes_back_whole() {
     let node = Node::start(Engine::Topple, &[]);
     let mut client = node.client();
     client.allow(Duration::from_secs(60)).expect("a connection");
-    let value: Vec<u8> = (0..100 << 20).map(|index: usize| (index * 31 >> 3) as u8).collect();
+    let value: Vec<u8> = (0..100 << 20).map(|index: usize| ((index * 31) >> 3) as u8).collect();
     assert_eq!(client.call(&[&b"SET"[..], b"large", &value]).expect("a reply").as_error(), None);
     let back = client.call(&["GET", "large"]).expect("a reply");
     assert!(back.as_bytes() == Some(&value[..]));

@@ -212,7 +212,7 @@ fn next_commands(feed: &mut Client, count: usize) -> Vec<String> {
     let mut commands = Vec::new();
     while commands.len() < count {
         let command = words(&feed.reply().expect("a command")).join(" ");
-        if command != "PING" {
+        if !command.eq_ignore_ascii_case("ping") {
             commands.push(command);
         }
     }

@@ -58,6 +58,7 @@ pub fn await_same(one: &Node, other: &Node) -> Dataset {
 }
 
 /// Random writes that follow from a seed: several databases, transactions, deadlines near and far.
+/// `TOPPLE_LOAD_SEED` makes them others.
 pub struct Load {
     random: Random,
     client: Client,
@@ -66,7 +67,8 @@ pub struct Load {
 impl Load {
     /// Writes through a connection of its own.
     pub fn new(node: &Node, seed: u64) -> Load {
-        Load { random: Random::new(seed), client: node.client() }
+        let other = std::env::var("TOPPLE_LOAD_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+        Load { random: Random::new(seed ^ other), client: node.client() }
     }
 
     /// Sends so many commands, a hundred at a time, and checks that each got a reply that is no error.
