@@ -20,6 +20,7 @@ mod e2e {
     mod engine_startup;
     mod engine_sync;
     mod experiments;
+    mod failover_clients;
     mod guardian;
     mod pattern;
     mod support;

@@ -1,11 +1,11 @@
 //! Clients people use, unchanged: redis-py, redis-cli, redis-benchmark.
 
 use std::io::{BufRead, BufReader, Read as _};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::support::dataset::{Load, dataset};
 use super::support::node::Node;
+use super::support::python::python;
 use super::support::server::Engine;
 use super::support::wait::until;
 
@@ -27,18 +27,6 @@ fn tool(program: &str, node: &Node, arguments: &[&str]) -> String {
 
 fn cli(node: &Node, arguments: &[&str]) -> String {
     tool("redis-cli", node, arguments)
-}
-
-/// A Python that has redis-py.
-fn python() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-    let path = std::env::var_os("TOPPLE_TEST_PYTHON")
-        .map_or_else(|| root.join("target/py/bin/python"), PathBuf::from);
-    assert!(
-        path.exists(),
-        "redis-py is missing: python3 -m venv target/py && target/py/bin/pip install redis==5.0.8"
-    );
-    path
 }
 
 /// Runs a Python script with the port as its argument.

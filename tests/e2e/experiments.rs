@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::support::topple::{Place, free_ports};
+use super::support::topple::{Place, free_ports, on_path};
 
 const LIMIT: Duration = Duration::from_secs(120);
-const REDIS: &str = "/usr/bin/redis-server";
 const SIGINT: i32 = 2;
 
 /// Runs a script; gives the exit code, the output and the JSON form of the report.
@@ -88,7 +87,7 @@ fn failover_is_taken_apart(engine: &str) {
 
 #[test]
 fn a_failover_of_real_sentinels_is_taken_apart() {
-    failover_is_taken_apart(REDIS);
+    failover_is_taken_apart(&on_path("redis-server"));
 }
 
 #[test]
@@ -98,7 +97,7 @@ fn a_failover_of_our_sentinels_is_taken_apart() {
 
 #[test]
 fn acknowledged_writes_that_are_gone_are_in_the_ledger() {
-    for engine in [REDIS, "topple"] {
+    for engine in [on_path("redis-server").as_str(), "topple"] {
         for (op, all_gone) in [("set", true), ("incr", true), ("get", false)] {
             let (place, port) = (Place::new(), free_ports(1));
             let script = format!(
@@ -139,7 +138,7 @@ fn a_failed_check_gives_1_and_keeps_the_files() {
 let m = master("m", #{ port: PORT });
 experiment("x", #{ repeat: 2 }, || { check(m.cmd("PING") == "PONG", "answers"); check(1 > 2, "never"); });
 "#;
-    let (code, output, json) = run(&place, script, &["--engine", REDIS]);
+    let (code, output, json) = run(&place, script, &["--engine", &on_path("redis-server")]);
     assert_eq!(code, Some(1), "{output}");
     assert!(output.contains("0 of 2 repeats passed"), "{output}");
     assert_eq!(json["summary"]["experiments"][0]["checks"][0]["held"], 2);
@@ -156,7 +155,7 @@ experiment("x", #{ repeat: 2 }, || { check(m.cmd("PING") == "PONG", "answers"); 
 
 #[test]
 fn every_verb_does_what_it_says() {
-    for engine in [REDIS, "topple"] {
+    for engine in [on_path("redis-server").as_str(), "topple"] {
         let (place, port) = (Place::new(), free_ports(2));
         let script = format!(
             r#"
@@ -195,7 +194,7 @@ let m = master("m", #{ port: PORT });
 experiment("x", #{}, || { m.cmd("SET", "k", "v"); sleep("50s"); });
 "#;
     place.write("t.rhai", &with_port(script));
-    let mut running = place.start(&["run", "t.rhai", "--engine", REDIS]);
+    let mut running = place.start(&["run", "t.rhai", "--engine", &on_path("redis-server")]);
     running.wait_for("ready after", LIMIT);
     running.signal(SIGINT);
     let (status, output) = running.finish(Duration::from_secs(10));
@@ -220,7 +219,7 @@ fn a_node_that_does_not_come_up_is_named_with_its_log() {
 let m = master("m", #{ port: PORT, config: #{ "maxmemory-policy": "nonsense" } });
 experiment("x", #{}, || { m.kill(); });
 "#;
-    let (code, output, _) = run(&place, script, &["--engine", REDIS]);
+    let (code, output, _) = run(&place, script, &["--engine", &on_path("redis-server")]);
     assert_ne!(code, Some(0), "{output}");
     assert!(output.contains("maxmemory-policy"), "the log's last lines tell why: {output}");
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::support::client::Client;
-use super::support::topple::{Place, Running, free_ports};
+use super::support::topple::{Place, Running, free_ports, on_path};
 
 const LIMIT: Duration = Duration::from_secs(40);
 const SIGKILL: i32 = 9;
@@ -67,7 +67,7 @@ fn await_sleeping_script(place: &Place) {
 
 #[test]
 fn nothing_outlives_a_killed_supervisor_of_real_servers() {
-    killed_at_different_moments("/usr/bin/redis-server", 8);
+    killed_at_different_moments(&on_path("redis-server"), 8);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn nothing_outlives_a_killed_supervisor() {
 }
 
 fn up(place: &Place) -> Running {
-    place.write("topology.rhai", &topology("/usr/bin/redis-server", free_ports(6)));
+    place.write("topology.rhai", &topology(&on_path("redis-server"), free_ports(6)));
     place.write("sleep.sh", "#!/bin/sh\nexit 0\n");
     let mut running = place.start(&["up", "topology.rhai"]);
     running.wait_for("Ctrl-C stops the topology", LIMIT);

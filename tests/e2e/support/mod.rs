@@ -3,6 +3,7 @@
 pub mod client;
 pub mod dataset;
 pub mod node;
+pub mod python;
 pub mod random;
 pub mod server;
 pub mod topple;

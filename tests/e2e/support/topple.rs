@@ -204,3 +204,12 @@ impl Drop for Running {
         let _ = self.child.wait();
     }
 }
+
+/// Where a program on the path is.
+pub fn on_path(name: &str) -> String {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
+    let found =
+        found.unwrap_or_else(|| panic!("{name} is missing: apt-get install redis-server, or tests/run"));
+    found.to_string_lossy().into_owned()
+}
