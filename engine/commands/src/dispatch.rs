@@ -124,7 +124,10 @@ impl Server {
         match self.gate(client, entry) {
             Verdict::Pass => {}
             Verdict::Refuse(error) => {
-                self.refuse(client, &error);
+                match entry.meta.name == "exec" && client.state.has(State::MULTI) {
+                    true => self.refuse_exec(client, &error),
+                    false => self.refuse(client, &error),
+                }
                 return Ran::Done;
             }
             Verdict::Hold => return Ran::Held,
@@ -144,6 +147,16 @@ impl Server {
         if client.state.has(State::MULTI) {
             client.state.add(State::DIRTY_EXEC);
         }
+        self.answer_error(client, error);
+    }
+
+    /// Refuses EXEC itself: the transaction is over.
+    fn refuse_exec(&mut self, client: &mut Client, error: &str) {
+        self.discard(client);
+        self.answer_error(client, &format!("EXECABORT Transaction discarded because of: {error}"));
+    }
+
+    fn answer_error(&mut self, client: &mut Client, error: &str) {
         self.stats.error(error);
         client.writer().error(error);
     }

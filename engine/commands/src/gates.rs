@@ -104,15 +104,23 @@ impl Server {
             return None;
         }
         let bits = self.gates.bits;
-        let write =
-            entry.has(Flags::WRITE) || entry.has(Flags::MAY_REPLICATE) && entry.meta.group != "pubsub";
+        // EXEC is judged by what it would run: things may have changed since that was queued.
+        let runs = |flag| {
+            let queued = if entry.meta.name == "exec" { client.rare.queued.as_slice() } else { &[] };
+            entry.has(flag) || queued.iter().any(|queued| queued.entry.has(flag))
+        };
+        let all_run = |flag| {
+            let queued = if entry.meta.name == "exec" { client.rare.queued.as_slice() } else { &[] };
+            entry.has(flag) && queued.iter().all(|queued| queued.entry.has(flag))
+        };
+        let write = runs(Flags::WRITE) || entry.has(Flags::MAY_REPLICATE) && entry.meta.group != "pubsub";
         if write && bits & SNAPSHOT_FAILED != 0 {
             return Some(MISCONF.into());
         }
-        if entry.has(Flags::WRITE) && bits & FEW_REPLICAS != 0 {
+        if runs(Flags::WRITE) && bits & FEW_REPLICAS != 0 {
             return Some("NOREPLICAS Not enough good replicas to write.".into());
         }
-        if entry.has(Flags::WRITE) && bits & READ_ONLY != 0 {
+        if runs(Flags::WRITE) && bits & READ_ONLY != 0 {
             return Some("READONLY You can't write against a read only replica.".into());
         }
         if client.state.has(State::PUBSUB)
@@ -124,12 +132,12 @@ impl Server {
                 entry.full_name
             ));
         }
-        if bits & STALE != 0 && !entry.has(Flags::STALE) {
+        if bits & STALE != 0 && !all_run(Flags::STALE) {
             return Some(
                 "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.".into(),
             );
         }
-        if bits & LOADING != 0 && !entry.has(Flags::LOADING) {
+        if bits & LOADING != 0 && !all_run(Flags::LOADING) {
             return Some("LOADING Redis is loading the dataset in memory".into());
         }
         if client.state.has(State::MULTI) && entry.has(Flags::NO_MULTI) {

@@ -262,7 +262,7 @@ impl Server {
     /// The file was loaded whole: its contents are the data now.
     pub fn loaded(&mut self, loader: Loader) -> Result<(), LoadError> {
         let loaded = loader.finish()?;
-        let age = self.wall_seconds() - loaded.created;
+        let age = self.wall_seconds().saturating_sub(loaded.created);
         self.log(Level::Notice, format!("Loading RDB produced by version {}", loaded.version));
         self.log(Level::Notice, format!("RDB age {age} seconds"));
         let megabytes = loaded.used_bytes as f64 / (1024.0 * 1024.0);
@@ -319,7 +319,7 @@ pub(crate) fn bgsave(server: &mut Server, client: &mut Client, args: Args<'_>) -
         Some(SnapshotTarget::File) => {
             return Err(CommandError::new("ERR Background save already in progress"));
         }
-        Some(SnapshotTarget::Replicas) if schedule || client.state.has(State::IN_EXEC) => {
+        running if running.is_some() && schedule || client.state.has(State::IN_EXEC) => {
             server.persistence.scheduled = true;
             client.writer().simple("Background saving scheduled");
             return Ok(());

@@ -206,6 +206,10 @@ impl Server {
     /// Runs the commands at the front of `input`, which belongs to client `id`.
     pub fn handle(&mut self, id: ClientId, input: &mut [u8], now: Now) -> Handled {
         self.now = now;
+        if self.exit_code().is_some() {
+            // The last snapshot is written: what ran now would be acknowledged and lost.
+            return Handled { consumed: 0, then: Then::Blocked };
+        }
         let Some(mut client) = self.clients.take(id) else {
             return Handled { consumed: 0, then: Then::Close };
         };
@@ -448,8 +452,9 @@ impl Server {
             } else if client.over_soft_since_ms.is_none() {
                 client.over_soft_since_ms = Some(now_ms);
             }
-            let over_soft =
-                client.over_soft_since_ms.is_some_and(|since| now_ms - since > limit.soft_seconds * 1000);
+            let over_soft = client
+                .over_soft_since_ms
+                .is_some_and(|since| now_ms - since > limit.soft_seconds.saturating_mul(1000));
             if idle {
                 closing.push((client.id, None));
             } else if over_hard || over_soft {

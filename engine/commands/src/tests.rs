@@ -8,13 +8,18 @@ use types::Now;
 
 use crate::config::{Config, Level, LogLevel};
 use crate::snapshot::SnapshotInfo;
-use crate::{ClientId, Figures, Host, Identity, Peer, Server, SnapshotResult, SnapshotTarget, Then};
+use crate::{
+    ClientId, Figures, Host, Identity, LinkInput, MasterRequest, Peer, Server, SnapshotResult,
+    SnapshotTarget, Then,
+};
 
 /// What the server asked of the outside.
 #[derive(Default)]
 pub(crate) struct Outside {
     pub(crate) log: Vec<String>,
     snapshots: Vec<SnapshotTarget>,
+    /// Offset and database of the last snapshot begun.
+    position: Option<(u64, i64)>,
     saves: usize,
     pub(crate) written: Vec<String>,
     pub(crate) fails: bool,
@@ -41,9 +46,11 @@ impl Host for MemoryHost {
         target: SnapshotTarget,
         _: &str,
         _: &[Db],
-        _: &SnapshotInfo,
+        info: &SnapshotInfo,
     ) -> Result<u64, String> {
-        self.0.borrow_mut().snapshots.push(target);
+        let mut outside = self.0.borrow_mut();
+        outside.snapshots.push(target);
+        outside.position = info.replication.map(|(_, offset, db)| (offset, db));
         Ok(100)
     }
     fn kill_snapshot(&mut self) {}
@@ -104,6 +111,39 @@ impl World {
         let mut out = Vec::new();
         self.server.take_output(id, &mut out);
         String::from_utf8_lossy(&out).replace("\r\n", " ").trim_end().to_string()
+    }
+
+    /// The master says something.
+    fn hear(&mut self, bytes: &[u8]) {
+        self.server.link_input(LinkInput::Bytes(bytes), at(self.now_ms));
+    }
+
+    /// What this server wants of its link, as text.
+    fn requests(&mut self) -> String {
+        let shown = |request| match request {
+            MasterRequest::Send(bytes) => String::from_utf8_lossy(&bytes).replace("\r\n", " "),
+            other => format!("{other:?}"),
+        };
+        self.server.take_master_requests().into_iter().map(shown).collect()
+    }
+
+    /// A replica whose master has sent it an empty snapshot of its data at offset 100, `db` being selected.
+    fn replica(db: i64) -> Self {
+        let mut world = World::new(&[("replicaof", "127.0.0.1 1")]);
+        world.server.start_replication(at(0));
+        world.server.link_input(LinkInput::Connected, at(0));
+        world.hear(b"+PONG\r\n+OK\r\n+OK\r\n+OK\r\n");
+        let info = SnapshotInfo { replication: Some(([b'a'; 40], 100, db)), ..SnapshotInfo::default() };
+        let mut file = Vec::new();
+        let mut sink = |piece: &[u8]| {
+            file.extend_from_slice(piece);
+            Ok(())
+        };
+        crate::snapshot::write(&[], &info, &mut sink, &mut |_| {}).unwrap();
+        world.hear(format!("+FULLRESYNC {} 100\r\n${}\r\n", "a".repeat(40), file.len()).as_bytes());
+        world.hear(&file);
+        assert!(world.requests().ends_with("REPLCONF $3 ACK $3 100 "));
+        world
     }
 
     fn pass(&mut self, ms: u64) {
@@ -274,4 +314,81 @@ fn much_output_interrupts_a_pipeline() {
         replies += world.output(id).matches("$60000").count();
     }
     assert_eq!(replies, 100);
+}
+
+#[test]
+fn a_transaction_queued_before_a_demotion_does_not_write_after_it() {
+    let mut world = World::new(&[]);
+    let (writer, other) = (world.client(), world.client());
+    assert_eq!(world.send(writer, "MULTI\nSET k v"), "+OK +QUEUED");
+    assert_eq!(world.send(other, "REPLICAOF 127.0.0.1 1"), "+OK");
+    assert_eq!(
+        world.send(writer, "EXEC\nEXEC"),
+        "-EXECABORT Transaction discarded because of: READONLY You can't write against a read only replica. \
+         -ERR EXEC without MULTI"
+    );
+    assert_eq!(world.send(other, "DBSIZE\nMULTI\nGET k\nEXEC"), ":0 +OK +QUEUED *1 $-1");
+}
+
+#[test]
+fn the_stream_goes_on_in_the_snapshots_database() {
+    let mut world = World::replica(3);
+    let client = world.client();
+    world.hear(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n");
+    assert_eq!(world.send(client, "GET k\nSELECT 3\nGET k"), "$-1 +OK $1 v");
+}
+
+#[test]
+fn nothing_behind_a_broken_stream_is_counted() {
+    let mut world = World::replica(0);
+    let client = world.client();
+    world.hear(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n*1\r\n!broken\r\n");
+    assert_eq!(world.send(client, "GET k"), "$1 v");
+    assert_eq!(world.server.replicating.offset(), 127);
+    assert!(world.requests().contains("Disconnect"));
+    world.server.link_input(LinkInput::Connected, at(0));
+    world.hear(b"+PONG\r\n+OK\r\n+OK\r\n+OK\r\n");
+    assert!(world.requests().contains("PSYNC $1 ? $2 -1"), "only all the data anew will do");
+}
+
+#[test]
+fn a_master_that_refuses_is_asked_again_ever_more_slowly() {
+    let mut world = World::new(&[("replicaof", "127.0.0.1 1")]);
+    world.server.start_replication(at(0));
+    let mut attempts = 0;
+    for now_ms in 0..10_000 {
+        attempts += world.requests().matches("Connect {").count();
+        world.server.link_input(LinkInput::Connected, at(now_ms));
+        world.server.link_input(LinkInput::Bytes(b"-ERR not you\r\n"), at(now_ms));
+        world.server.link_input(LinkInput::Timeout, at(now_ms));
+    }
+    assert!((10..=20).contains(&attempts), "{attempts} attempts in ten seconds");
+}
+
+#[test]
+fn a_snapshots_offset_covers_what_was_written_in_the_same_turn() {
+    let mut world = World::new(&[("repl-diskless-sync", "no")]);
+    let (replica, client) = (world.client(), world.client());
+    world.send(replica, "PSYNC ? -1");
+    assert_eq!(world.outside.borrow().position, Some((0, 0)));
+    world.server.snapshot_ended(SnapshotResult { code: Some(0), ..SnapshotResult::default() }, at(0));
+    world.send(client, "SELECT 2\nINCR a\nBGSAVE");
+    let position = world.outside.borrow().position;
+    assert_eq!(position, Some((world.server.replicating.offset(), 2)));
+    assert!(position.unwrap().0 > 0);
+    // Inside a transaction it waits for its end, so that no snapshot stands in the middle of one.
+    world.server.snapshot_ended(SnapshotResult { code: Some(0), ..SnapshotResult::default() }, at(0));
+    assert_eq!(world.send(client, "MULTI\nBGSAVE\nEXEC"), "+OK +QUEUED *1 +Background saving scheduled");
+    world.pass(100);
+    assert_eq!(world.outside.borrow().snapshots.len(), 3);
+}
+
+#[test]
+fn nothing_runs_once_the_last_snapshot_is_written() {
+    let mut world = World::new(&[("save", "60 1")]);
+    let (client, other) = (world.client(), world.client());
+    world.send(client, "SHUTDOWN");
+    assert_eq!(world.server.exit_code(), Some(0));
+    assert_eq!(world.send(other, "SET k v"), "");
+    assert_eq!(world.server.key_count(), 0);
 }

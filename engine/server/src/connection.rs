@@ -10,6 +10,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use commands::config::Level;
 use commands::{ClientId, Then};
@@ -110,6 +111,11 @@ impl Connection {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if self.then == Then::More {
+            // The pipeline was interrupted to send its replies; what is left of it may be all there is.
+            self.handle_rest();
+            return Poll::Ready(Event::Handled);
+        }
         if self.wake.poll(cx).is_ready() {
             return Poll::Ready(Event::Woken);
         }
@@ -240,11 +246,29 @@ impl Connection {
         if self.write_output().await.is_err() {
             return false;
         }
-        match transfer::send(&mut self.transport, pieces).await {
+        let stalled_after = {
+            let server = self.shell.server.borrow();
+            Duration::from_secs(server.config.settings.repl_timeout.unsigned_abs())
+        };
+        let sent = tokio::select! {
+            sent = transfer::send(&mut self.transport, pieces, stalled_after) => sent,
+            () = unwanted(&self.shell, &self.wake, self.id) => Sent::Failed,
+        };
+        match sent {
             Sent::Marked => self.shell.with(|server, _| server.snapshot_sent(self.id, true)),
             Sent::Sized => self.shell.with(|server, _| server.snapshot_sent(self.id, false)),
             Sent::Failed => return false,
         }
         true
+    }
+}
+
+/// Waits until the server wants a client closed.
+async fn unwanted(shell: &Shell, wake: &Wake, id: ClientId) {
+    loop {
+        wake.wait().await;
+        if shell.server.borrow().attention(id) == Then::Close {
+            return;
+        }
     }
 }

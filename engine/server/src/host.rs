@@ -85,6 +85,8 @@ impl Host for ProcessHost {
         if let Some(pid) = self.child.pid.get() {
             // It is our child and not reaped yet, so the number is still its own.
             let _ = sys::signal_process(pid, sys::SIGKILL);
+            // At the server's end nobody follows it any more.
+            self.child.remove_temporary();
         }
     }
 

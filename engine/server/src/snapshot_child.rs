@@ -31,8 +31,19 @@ const PIECES_A_REPORT: u64 = 16;
 pub(crate) struct ChildState {
     pub(crate) pid: Cell<Option<i32>>,
     pub(crate) cow_bytes: Cell<u64>,
+    /// The file it writes before that takes its name.
+    pub(crate) temporary: RefCell<Option<String>>,
     /// A child that was just forked, to be followed by a task.
     pub(crate) begun: RefCell<Option<Begun>>,
+}
+
+impl ChildState {
+    /// Removes what a child that was killed could not clear up itself.
+    pub(crate) fn remove_temporary(&self) {
+        if let Some(path) = self.temporary.borrow_mut().take() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 /// What following a child takes.
@@ -76,8 +87,12 @@ pub(crate) fn begin(
     );
     state.pid.set(Some(forked.pid));
     state.cow_bytes.set(0);
+    // CONFIG SET dir moves the parent, not the child.
+    let path = std::path::absolute(path).map_or(path.to_string(), |path| path.to_string_lossy().into_owned());
+    *state.temporary.borrow_mut() =
+        (target == SnapshotTarget::File).then(|| temporary_name(&path, forked.pid.unsigned_abs()));
     *state.begun.borrow_mut() =
-        Some(Begun { pid: forked.pid, target, reports: forked.pipe_read, data, path: path.to_string() });
+        Some(Begun { pid: forked.pid, target, reports: forked.pipe_read, data, path });
     Ok(forked.fork_us)
 }
 
@@ -181,7 +196,8 @@ async fn follow(shell: &Rc<Shell>, begun: Begun) {
         && let Ok(pipe) = receiver(data)
     {
         let mark = shell.with(|server, _| server.new_mark());
-        tokio::task::spawn_local(transfer::relay_pipe(shell.clone(), pipe, mark, when_ended));
+        let senders = transfer::open(shell);
+        tokio::task::spawn_local(transfer::relay_pipe(senders, pipe, mark, when_ended));
     }
     let mut result = SnapshotResult::default();
     if let Ok(reports) = receiver(begun.reports) {
@@ -201,19 +217,21 @@ async fn follow(shell: &Rc<Shell>, begun: Begun) {
         sys::Ended::Signal(signal) => result.signal = Some(signal),
     }
     let ok = result.code == Some(0);
-    if !ok && begun.target == SnapshotTarget::File {
-        // A child that was killed could not clear up after itself.
-        let _ = std::fs::remove_file(temporary_name(&begun.path, begun.pid.unsigned_abs()));
-    }
+    state.remove_temporary();
     let _ = ended.send(ok);
     if begun.target == SnapshotTarget::File && ok && shell.server.borrow().snapshot_has_receivers() {
-        tokio::task::spawn_local(send_file(shell.clone(), begun.path));
+        let senders = transfer::open(shell);
+        tokio::task::spawn_local(send_file(shell.clone(), senders, File::open(&begun.path)));
     }
     shell.with(|server, now| server.snapshot_ended(result, now));
 }
 
-async fn send_file(shell: Rc<Shell>, path: String) {
-    if let Err(error) = transfer::send_file(shell.clone(), path).await {
+async fn send_file(shell: Rc<Shell>, senders: transfer::Senders, file: io::Result<File>) {
+    let sent = match file {
+        Ok(file) => transfer::send_file(senders, file).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = sent {
         shell.with(|server, _| {
             server.log(Level::Warning, format!("SYNC failed. Can't open/stat DB after BGSAVE: {error}"))
         });

@@ -3,8 +3,9 @@
 //! One task reads and hands every piece to all receivers; each connection's own task writes it. A slow
 //! replica slows the others, a lost one is left out.
 
+use std::fs::File;
 use std::io;
-use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use commands::ClientId;
@@ -41,12 +42,18 @@ pub(crate) enum Sent {
     Failed,
 }
 
-/// Writes the pieces as they come.
-pub(crate) async fn send(transport: &mut Transport, mut pieces: PieceReceiver) -> Sent {
+/// Writes the pieces as they come. A replica that takes none for `stalled_after` is given up: until it has
+/// its snapshot nothing else tells that it is gone, and all who share the snapshot wait for it.
+pub(crate) async fn send(
+    transport: &mut Transport,
+    mut pieces: PieceReceiver,
+    stalled_after: Duration,
+) -> Sent {
     while let Some(piece) = pieces.recv().await {
         match piece {
             Piece::Bytes(bytes) => {
-                if transport.write_all(&bytes).await.is_err() {
+                let written = tokio::time::timeout(stalled_after, transport.write_all(&bytes)).await;
+                if !matches!(written, Ok(Ok(()))) {
                     return Sent::Failed;
                 }
             }
@@ -57,8 +64,12 @@ pub(crate) async fn send(transport: &mut Transport, mut pieces: PieceReceiver) -
     Sent::Failed
 }
 
-/// Opens a way to every replica that waits for the snapshot.
-fn open(shell: &Shell) -> Vec<mpsc::Sender<Piece>> {
+/// The ways to the replicas that a snapshot is for. Dropped before the end, they fail.
+pub(crate) type Senders = Vec<mpsc::Sender<Piece>>;
+
+/// Opens a way to every replica that waits for the snapshot. To be called before the server hears that the
+/// snapshot's child has ended: then it begins the next one, whose replicas wait too, for other data.
+pub(crate) fn open(shell: &Shell) -> Senders {
     let receivers = shell.with(|server, _| server.snapshot_receivers());
     receivers.into_iter().map(|id| open_one(shell, id)).collect()
 }
@@ -71,7 +82,7 @@ fn open_one(shell: &Shell, id: ClientId) -> mpsc::Sender<Piece> {
 }
 
 /// Hands a piece to all who are still there.
-async fn hand_out(senders: &mut Vec<mpsc::Sender<Piece>>, piece: Piece) {
+async fn hand_out(senders: &mut Senders, piece: Piece) {
     let mut index = 0;
     while index < senders.len() {
         match senders[index].send(piece.clone()).await {
@@ -84,12 +95,11 @@ async fn hand_out(senders: &mut Vec<mpsc::Sender<Piece>>, piece: Piece) {
 /// Relays what the snapshot child writes into its pipe, framed by a mark. `ended` tells whether the child
 /// ended well.
 pub(crate) async fn relay_pipe(
-    shell: Rc<Shell>,
+    mut senders: Senders,
     mut pipe: pipe::Receiver,
     mark: [u8; 40],
     ended: oneshot::Receiver<bool>,
 ) {
-    let mut senders = open(&shell);
     let mut header = b"$EOF:".to_vec();
     header.extend_from_slice(&mark);
     header.extend_from_slice(b"\r\n");
@@ -108,10 +118,8 @@ pub(crate) async fn relay_pipe(
 }
 
 /// Sends the snapshot file, its length first.
-pub(crate) async fn send_file(shell: Rc<Shell>, path: String) -> io::Result<()> {
-    let file = std::fs::File::open(&path)?;
+pub(crate) async fn send_file(mut senders: Senders, file: File) -> io::Result<()> {
     let mut left = file.metadata()?.len();
-    let mut senders = open(&shell);
     hand_out(&mut senders, Piece::Bytes(format!("${left}\r\n").into())).await;
     while left > 0 && !senders.is_empty() {
         let piece = read_piece(&file, left.min(PIECE_BYTES as u64) as usize)?;
@@ -123,7 +131,7 @@ pub(crate) async fn send_file(shell: Rc<Shell>, path: String) -> io::Result<()> 
 }
 
 /// Reads exactly `length` bytes; the file was written a moment ago and is in the page cache.
-fn read_piece(mut file: &std::fs::File, length: usize) -> io::Result<Vec<u8>> {
+fn read_piece(mut file: &File, length: usize) -> io::Result<Vec<u8>> {
     use std::io::Read as _;
     let mut piece = vec![0; length];
     file.read_exact(&mut piece)?;

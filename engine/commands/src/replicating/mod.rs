@@ -116,7 +116,7 @@ impl Replicating {
             Some(upstream) => upstream.stream_db(),
             None => self.stream_db.unwrap_or(0),
         };
-        Some((id, self.history.offset().0, i64::from(db)))
+        Some((id, self.offset(), i64::from(db)))
     }
 
     /// A snapshot was loaded at start: its history may be gone on from.

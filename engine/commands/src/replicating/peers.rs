@@ -81,7 +81,7 @@ pub(crate) fn sync(server: &mut Server, client: &mut Client, _: Args<'_>) -> Res
 
 impl Server {
     fn attach(&mut self, client: &mut Client, request: Option<PsyncRequest>) -> Result<(), CommandError> {
-        if client.state.has(State::REPLICA) {
+        if client.state.has(State::REPLICATION) {
             return Ok(());
         }
         if self.replicating.is_replica() && !self.replicating.link_is_up() {

@@ -47,6 +47,8 @@ pub(crate) struct Upstream {
     sync_failed: Option<String>,
     /// The stream's commands run as this client's.
     client: Option<Box<Client>>,
+    /// The database selected in the stream, while `client` is out running one of its commands.
+    running_db: u32,
     /// Stream bytes that are no complete command yet.
     unparsed: Vec<u8>,
     /// Bytes of a transaction that has not reached its EXEC: they count as applied all together.
@@ -63,6 +65,7 @@ impl Upstream {
             sync: None,
             sync_failed: None,
             client: None,
+            running_db: 0,
             unparsed: Vec::new(),
             held: Vec::new(),
         }
@@ -73,7 +76,7 @@ impl Upstream {
     }
 
     pub(super) fn stream_db(&self) -> u32 {
-        self.client.as_ref().map_or(0, |client| client.db)
+        self.client.as_ref().map_or(self.running_db, |client| client.db)
     }
 
     fn forget_stream(&mut self) {
@@ -154,15 +157,6 @@ impl Server {
         else {
             return;
         };
-        match &input {
-            Input::Connected => link.config_mut().retry_ms = FIRST_RETRY_MS,
-            // Prompt at first, because masters and replicas are often started together; then as Redis.
-            Input::ConnectFailed(_) => {
-                let retry_ms = link.config().retry_ms;
-                link.config_mut().retry_ms = (retry_ms * 2).min(LONGEST_RETRY_MS);
-            }
-            _ => {}
-        }
         link.handle(now.mono_ms, input);
         self.drain_link(bytes);
         self.after_commands();
@@ -176,13 +170,21 @@ impl Server {
         while let Some(action) = self.next_link_action() {
             self.link_action(action, input);
         }
+        if let Some(link) = self.replicating.upstream.as_mut().and_then(|upstream| upstream.link.as_mut())
+            && link.state() == LinkState::Online
+        {
+            link.config_mut().retry_ms = FIRST_RETRY_MS;
+        }
         self.refresh_gates();
     }
 
     fn link_action(&mut self, action: Action, input: &[u8]) {
         match action {
             Action::Log(level, text) => self.log(log_level(level), text),
-            Action::Connect { host, port } => self.request(MasterRequest::Connect { host, port }),
+            Action::Connect { host, port } => {
+                self.slow_retries_down();
+                self.request(MasterRequest::Connect { host, port });
+            }
             Action::Send(bytes) => self.request(MasterRequest::Send(bytes)),
             Action::Disconnect => {
                 self.request(MasterRequest::Disconnect);
@@ -207,6 +209,16 @@ impl Server {
                 }
             }
             Action::Stream(payload) => self.apply_stream(payload.bytes(input)),
+        }
+    }
+
+    /// Prompt at first, because masters and replicas are often started together; then as Redis. An attempt
+    /// that comes to an open connection but no further (a refusal, a snapshot that fails) counts as well:
+    /// each may cost the master a fork.
+    fn slow_retries_down(&mut self) {
+        if let Some(link) = self.replicating.upstream.as_mut().and_then(|upstream| upstream.link.as_mut()) {
+            let retry_ms = link.config().retry_ms;
+            link.config_mut().retry_ms = (retry_ms * 2).min(LONGEST_RETRY_MS);
         }
     }
 
@@ -252,12 +264,14 @@ impl Server {
             Level::Notice,
             format!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired),
         );
+        let databases = loaded.dbs.len() as u32;
         self.replace_data(loaded.dbs);
         self.replicating.pending.clear();
         self.replicating.history.adopt(position);
         if let Some(client) = self.replicating.upstream.as_mut().and_then(|upstream| upstream.client.as_mut())
         {
-            client.db = 0;
+            // A master begins anew with SELECT; a replica that serves us goes on in its own database.
+            client.db = loaded.replication.map_or(0, |(_, _, db)| db).min(databases - 1);
         }
         self.link_input_inner(Input::Loaded);
     }
@@ -288,6 +302,7 @@ impl Server {
         client.active_ms = self.now.mono_ms;
         let mut batch = Batch::default();
         let mut consumed = 0;
+        let mut broken = None;
         let limits = Limits { max_bulk_bytes: u32::MAX - 1, trust: Trust::Authenticated };
         loop {
             batch.clear();
@@ -295,17 +310,15 @@ impl Server {
             match Parser::default().parse(&mut unparsed, consumed, 16, limits, &mut batch) {
                 Ok(done) => consumed = done,
                 Err(error) => {
-                    self.log(
-                        Level::Warning,
-                        format!("Protocol error ({error}) in the stream from the master"),
-                    );
-                    self.request(MasterRequest::Disconnect);
-                    self.link_input_inner(Input::Closed);
-                    consumed = unparsed.len();
+                    consumed = (0..batch.len()).last().map_or(start, |last| batch.end(last));
+                    broken = Some(error);
                 }
             }
             let mut at = start;
             for index in 0..batch.len() {
+                if let Some(upstream) = &mut self.replicating.upstream {
+                    upstream.running_db = client.db;
+                }
                 self.run_from_master(&mut client, &batch, index, &unparsed);
                 let end = batch.end(index);
                 self.count_applied(&client, &unparsed[at..end]);
@@ -315,7 +328,7 @@ impl Server {
             if at < consumed && batch.len() < 16 {
                 self.count_applied(&client, &unparsed[at..consumed]);
             }
-            if batch.len() < 16 {
+            if batch.len() < 16 || broken.is_some() {
                 break;
             }
             consumed = at;
@@ -325,6 +338,19 @@ impl Server {
             upstream.unparsed = unparsed;
             upstream.client = Some(client);
         }
+        if let Some(error) = broken {
+            self.stream_is_broken(&error.to_string());
+        }
+    }
+
+    /// What follows in the stream cannot be read: nothing of it is counted, and only all the data anew can
+    /// tell where this server stands.
+    fn stream_is_broken(&mut self, error: &str) {
+        self.log(Level::Warning, format!("Protocol error ({error}) in the stream from the master"));
+        if let Some(link) = self.replicating.upstream.as_mut().and_then(|upstream| upstream.link.as_mut()) {
+            link.forget_position();
+        }
+        self.link_input_inner(Input::Closed);
     }
 
     fn count_applied(&mut self, client: &Client, bytes: &[u8]) {
