@@ -307,9 +307,9 @@ impl Server {
             self.start_wanted_snapshot();
         }
         self.flush_replication();
-        let flushed = std::mem::take(&mut self.effects.flushed);
-        if !flushed.is_empty() {
-            self.host.free(flushed.into_iter().map(|flushed| flushed.contents).collect());
+        if !self.garbage.is_empty() {
+            let garbage = std::mem::take(&mut self.garbage);
+            self.host.free(garbage);
         }
     }
 }

@@ -61,6 +61,8 @@ pub struct Server {
     pub(crate) now: Now,
     pub(crate) started: Now,
     pub(crate) shutdown: Option<Shutdown>,
+    /// Databases that were emptied, to be freed where that stalls nobody.
+    pub(crate) garbage: Vec<Db>,
     hash_seed: HashSeed,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub(crate) active_expire: bool,
@@ -132,6 +134,7 @@ impl Server {
             now,
             started: now,
             shutdown: None,
+            garbage: Vec::new(),
             hash_seed: seed,
             active_expire: true,
             info_figures: crate::host::Figures::default(),

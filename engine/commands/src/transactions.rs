@@ -119,14 +119,13 @@ impl Server {
     /// Spoils the transactions of those who watch keys that were touched.
     pub(crate) fn settle_touched(&mut self, mut running: Option<&mut Client>) {
         let whole_dbs = !self.effects.flushed.is_empty() || self.effects.swapped.is_some();
-        if self.effects.touched.is_empty() && !(whole_dbs && self.effects.watching) {
-            self.effects.swapped = None;
-            return;
-        }
         let mut all = std::mem::take(&mut self.effects.touched);
-        if whole_dbs {
+        if whole_dbs && self.effects.watching {
             all.extend(self.watched_in_changed_dbs());
         }
+        // What was flushed or exchanged concerns this command alone.
+        self.effects.swapped = None;
+        self.garbage.extend(self.effects.flushed.drain(..).map(|flushed| flushed.contents));
         for touched in all {
             for id in self.watched.get(&touched).into_iter().flatten() {
                 match &mut running {

@@ -20,6 +20,8 @@ use crate::descriptors::close_inherited;
 use crate::process::die_with_parent;
 use crate::title::set_title;
 
+/// How much a snapshot child stands back.
+const SNAPSHOT_NICENESS: i32 = 10;
 /// Exit code of a child that panicked.
 const PANICKED: i32 = 134;
 
@@ -106,7 +108,15 @@ where
     }
 }
 
+/// Where parent and child share a core, clients of the parent come first: the snapshot takes a little longer
+/// then, and nobody waits for a time slice of the child's.
+fn yield_to_parent() {
+    // SAFETY: `nice` takes a number and touches no memory of ours.
+    let _ = unsafe { libc::nice(SNAPSHOT_NICENESS) };
+}
+
 fn set_up_snapshot(parent: Pid, keep: &[i32], title: &str, oom_score_adj: Option<i32>) -> io::Result<()> {
+    yield_to_parent();
     die_with_parent(parent)?;
     reset_signal_handlers();
     close_inherited(keep)?;

@@ -1,8 +1,8 @@
 //! Configuration: one declared table of directives behind files, the command line, CONFIG GET, SET and
 //! REWRITE.
 //!
-//! A directive is declared once, in [`settings`]: its name, type, default, range and whether it can be set
-//! live. Directives of Redis 7.2 that have no meaning in this version are known by name ([`inert`]): they
+//! A directive is declared once, in `settings`: its name, type, default, range and whether it can be set
+//! live. Directives of Redis 7.2 that have no meaning in this version are known by name (`inert`): they
 //! are accepted, kept and shown, so that an existing redis.conf loads. Directives whose meaning is not
 //! there yet, and would be missed, are refused with a reason.
 
