@@ -2,7 +2,7 @@
 //!
 //! [`evaluate`] turns a script into a [`Plan`] and starts nothing; [`crate::experiment`] evaluates it anew
 //! for each repeat and calls one body in place. The words are declared beside their code (`declare`, `act`,
-//! `observe`, `wait`, `judge`, `load`, `random`, `topology`), in the form that [`words`] sets; `check` walks
+//! `observe`, `wait`, `judge`, `load`, `random`, `topology`), in the form that `words` sets; `check` walks
 //! the syntax tree; `explain` and `diagnostic` turn what went wrong into text.
 //!
 //! Nothing here starts a process, opens a socket or reads a clock: experiments act through

@@ -1,7 +1,7 @@
 //! One life of the topology: fresh directories, processes, watch, readiness; and its end.
 //!
 //! - [`lay_out`]: directories, configurations and commands of the nodes.
-//! - [`hasten`]: shorter periods of real sentinels while they get to know each other.
+//! - `hasten`: shorter periods of real sentinels while they get to know each other.
 //!
 //! All processes are started at once and polled until they are ready; nothing waits a fixed time.
 

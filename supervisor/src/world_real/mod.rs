@@ -5,8 +5,8 @@
 //! answer comes.
 //!
 //! - [`executor`]: one request after the other; ends them at the repeat's time-out and at Ctrl-C.
-//! - [`observe`]: answers to queries.
-//! - [`waits`]: waiting for moments, changes, events and readiness.
+//! - `observe`: answers to queries.
+//! - `waits`: waiting for moments, changes, events and readiness.
 
 pub mod executor;
 mod observe;
