@@ -30,13 +30,6 @@ pub(crate) enum Paused {
     All,
 }
 
-impl Pause {
-    /// While writes are paused the data must not change at all.
-    pub(crate) fn stops_expiry(self) -> bool {
-        true
-    }
-}
-
 const LOADING: u32 = 1;
 const READ_ONLY: u32 = 2;
 const SNAPSHOT_FAILED: u32 = 4;

@@ -8,7 +8,7 @@ use types::{Effects, Now, Random};
 use crate::client::{Blocked, ClientId, Peer, State};
 use crate::clients::Clients;
 use crate::config::{Config, Level};
-use crate::gates::{Gates, Pause};
+use crate::gates::Gates;
 use crate::host::Host;
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
@@ -393,10 +393,7 @@ impl Server {
     /// Deletes keys whose deadline has passed: a bounded piece of work a tick and database.
     fn expire_cycle(&mut self) {
         const ENTRIES_PER_TICK: usize = 20_000;
-        if !self.active_expire
-            || self.replicating.is_replica()
-            || self.gates.pause.is_some_and(Pause::stops_expiry)
-        {
+        if !self.active_expire || self.replicating.is_replica() || self.gates.pause.is_some() {
             return;
         }
         let mut due = Vec::new();

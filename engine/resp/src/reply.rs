@@ -34,21 +34,6 @@ impl<'a> Writer<'a> {
         self.protocol
     }
 
-    /// Bytes in the buffer: a mark to [`rewind`](Self::rewind) to.
-    pub fn mark(&self) -> usize {
-        self.out.len()
-    }
-
-    /// Takes back what was written since `mark`.
-    pub fn rewind(&mut self, mark: usize) {
-        self.out.truncate(mark);
-    }
-
-    /// The bytes written since `mark`.
-    pub fn since(&self, mark: usize) -> &[u8] {
-        &self.out[mark..]
-    }
-
     /// `+OK`.
     pub fn ok(&mut self) {
         self.raw(b"+OK\r\n");

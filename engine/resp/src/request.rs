@@ -167,11 +167,6 @@ impl<'a> Args<'a> {
         self.spans.iter().map(move |span| &bytes[span.start as usize..(span.start + span.length) as usize])
     }
 
-    /// The command as it was received, when it came as an array of bulk strings in canonical form.
-    pub fn wire(&self) -> Option<&'a [u8]> {
-        (self.bytes.first() == Some(&b'*')).then_some(self.bytes)
-    }
-
     /// Copies of the arguments.
     pub fn to_vecs(&self) -> Vec<Vec<u8>> {
         self.iter().map(<[u8]>::to_vec).collect()
