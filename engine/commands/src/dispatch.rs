@@ -217,6 +217,8 @@ impl Server {
                 true => u64::MAX,
                 false => self.config.settings.proto_max_bulk_len,
             },
+            limits: &self.limits,
+            may_block: !client.state.has(State::IN_EXEC) && !client.state.has(State::MASTER),
         }
     }
 

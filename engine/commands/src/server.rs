@@ -64,6 +64,8 @@ pub struct Server {
     /// Databases that were emptied, to be freed where that stalls nobody.
     pub(crate) garbage: Vec<Db>,
     hash_seed: HashSeed,
+    /// When compact encodings end, as the configuration says.
+    pub(crate) limits: keyspace::values::Limits,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub(crate) active_expire: bool,
     /// Figures as the last INFO found them.
@@ -136,6 +138,7 @@ impl Server {
             shutdown: None,
             garbage: Vec::new(),
             hash_seed: seed,
+            limits: config.settings.limits(seed),
             active_expire: true,
             info_figures: crate::host::Figures::default(),
             expire_from: 0,
@@ -159,6 +162,11 @@ impl Server {
     /// A new database set with this server's hash seed, for loading aside.
     pub fn fresh_dbs(&self) -> Vec<Db> {
         (0..self.dbs.len()).map(|_| Db::new(self.hash_seed)).collect()
+    }
+
+    /// Takes over the limits of compact encodings from the configuration.
+    pub(crate) fn refresh_limits(&mut self) {
+        self.limits = self.config.settings.limits(self.hash_seed);
     }
 
     /// A client has connected. An `Err` is the line to send before closing it.
@@ -258,7 +266,7 @@ impl Server {
                 break;
             }
             batch.clear();
-            let parsed = client.parser.parse(input, consumed, BATCH, self.limits(client), &mut batch);
+            let parsed = client.parser.parse(input, consumed, BATCH, self.parse_limits(client), &mut batch);
             let ran = self.run_batch(client, &batch, input);
             if let Some(stopped_at) = ran {
                 // What was parsed beyond is parsed again when the client goes on.
@@ -287,7 +295,7 @@ impl Server {
         (consumed, more)
     }
 
-    fn limits(&self, client: &crate::client::Client) -> Limits {
+    fn parse_limits(&self, client: &crate::client::Client) -> Limits {
         let max_bulk_bytes = u32::try_from(self.config.settings.proto_max_bulk_len).unwrap_or(u32::MAX);
         let trust = if client.state.has(State::UNAUTHENTICATED) {
             Trust::Unauthenticated

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use keyspace::{Db, Expiry, Value, WallMs};
+use keyspace::{Data, Db, Expiry, Value, WallMs};
 use persist::rdb::{
     Checksum, Compression, Item, KeyMeta, RdbError, Reader, Step, StringValue, Verify, Writer, WriterOptions,
 };
@@ -77,9 +77,10 @@ pub fn write(
     for (index, db) in dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
         writer.select_db(index as u32, db.len() as u64, db.volatile_len() as u64);
         for entry in db.iter() {
-            let value = match entry.value() {
-                Value::Int(number) => StringValue::Int(number),
-                Value::Bytes(bytes) => StringValue::Bytes(bytes),
+            let value = match entry.data() {
+                Data::String(Value::Int(number)) => StringValue::Int(number),
+                Data::String(Value::Bytes(bytes)) => StringValue::Bytes(bytes),
+                _ => continue,
             };
             let expires_at_ms = entry.expires_at().map(|WallMs(at)| at);
             writer.string(entry.key(), value, KeyMeta { expires_at_ms, ..KeyMeta::default() });

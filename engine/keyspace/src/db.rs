@@ -4,9 +4,10 @@
 //! Nor does it know of notifications, replication or eviction policies.
 
 use crate::hash::{Cursor, HashSeed, KeyHash, KeyHasher};
+use crate::object::{Data, Object, Typed, Updated, WrongKind};
 use crate::packed::{Body, Entry, Recipe, Slot, fits_inline};
 use crate::table::{Location, Table};
-use crate::value::{EMBSTR_MAX_LEN, Encoding, Expiry, Kind, Object, Value, WallMs, parse_canonical_int};
+use crate::value::{EMBSTR_MAX_LEN, Encoding, Expiry, Kind, Value, WallMs, parse_canonical_int};
 
 /// A scratch buffer larger than this is given back after use.
 const SCRATCH_KEPT_BYTES: usize = 4096;
@@ -139,7 +140,60 @@ impl Db {
             Value::Bytes(bytes) => Body::of_bytes(key, bytes, expires_at.is_some()),
         };
         let recipe = Recipe { key, clock, kind: Kind::String, encoding, expires_at, body };
-        match found.map(|(at, entry)| (at, entry.bytes())) {
+        let found = found.map(|(at, entry)| (at, entry.bytes()));
+        self.put(h, found, recipe, old_deadline);
+    }
+
+    /// Stores a value of any kind under a key, in place of what was there.
+    pub fn set_object(&mut self, h: KeyHash, key: &[u8], object: Object, expiry: Expiry, clock: u32) {
+        let found = self.table.find(h, key).map(|(at, slot)| (at, slot.entry()));
+        let old_deadline = found.and_then(|(_, entry)| entry.expires_at());
+        let expires_at = match expiry {
+            Expiry::Keep => old_deadline,
+            Expiry::Clear => None,
+            Expiry::At(at) => Some(at),
+        };
+        let (kind, body) = (object.kind(), Body::Object(object));
+        let recipe = Recipe { key, clock, kind, encoding: Encoding::Raw, expires_at, body };
+        let found = found.map(|(at, entry)| (at, entry.bytes()));
+        self.put(h, found, recipe, old_deadline);
+    }
+
+    /// Changes a value of kind `T` in its place. `None` when there is no such key.
+    ///
+    /// The access clock is stamped on the way, and the memory the value holds is counted anew.
+    #[inline]
+    pub fn update<T: Typed, R>(
+        &mut self,
+        h: KeyHash,
+        key: &[u8],
+        clock: Option<u32>,
+        f: impl FnOnce(&mut T) -> R,
+    ) -> Option<Result<Updated<R>, WrongKind>> {
+        let (at, _) = self.table.find(h, key)?;
+        let slot = self.table.slot_mut(at);
+        let Some(value) = slot.object_mut().and_then(T::of_mut) else { return Some(Err(WrongKind)) };
+        let old_bytes = value.heap_bytes();
+        let result = f(value);
+        let (new_bytes, emptied) = (value.heap_bytes(), value.is_void());
+        self.entry_bytes = self.entry_bytes + new_bytes - old_bytes;
+        if let Some(clock) = clock {
+            slot.touch(clock);
+        }
+        Some(Ok(Updated { result, emptied }))
+    }
+
+    /// Writes an entry over the one `found` (with its memory), or as a new one.
+    #[inline]
+    fn put(
+        &mut self,
+        h: KeyHash,
+        found: Option<(Location, usize)>,
+        recipe: Recipe<'_>,
+        old_deadline: Option<WallMs>,
+    ) {
+        let expires_at = recipe.expires_at;
+        match found {
             Some((at, old_bytes)) => {
                 let slot = self.table.slot_mut(at);
                 slot.overwrite(recipe);
@@ -182,6 +236,7 @@ impl Db {
                 slot.set_encoding(Encoding::Raw);
                 result
             }
+            Some(_) => unreachable!("a string is edited, and this is none"),
             None => edit_inline(slot, key, &mut self.scratch, f),
         };
         let new_bytes = slot.entry().bytes();
@@ -279,7 +334,7 @@ fn edit_inline<R>(
             *scratch = buffer;
         }
     } else {
-        slot.overwrite(edited(slot.entry(), key, Body::Boxed(Box::new(Object::Raw(buffer)))));
+        slot.overwrite(edited(slot.entry(), key, Body::Object(Object::Raw(buffer))));
     }
     result
 }
@@ -299,9 +354,9 @@ impl Removed {
         self.0.entry().key()
     }
 
-    /// The value.
-    pub fn value(&self) -> Value<'_> {
-        self.0.entry().value()
+    /// The value, of whatever kind.
+    pub fn data(&self) -> Data<'_> {
+        self.0.entry().data()
     }
 
     /// The deadline, if it had one.

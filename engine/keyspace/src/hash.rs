@@ -10,6 +10,13 @@ use std::hash::{BuildHasher, Hasher as _};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HashSeed(pub [u64; 4]);
 
+impl std::fmt::Debug for HashSeed {
+    /// Does not tell it: whoever knows the seed can choose colliding keys.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HashSeed(..)")
+    }
+}
+
 /// The hash of a key under the seed of one database.
 ///
 /// Databases made with the same seed agree on it, so it may be computed once and used with each.

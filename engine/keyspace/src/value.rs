@@ -1,4 +1,4 @@
-//! What an entry holds: kinds, encodings, borrowed values and the boxed objects of big ones.
+//! What an entry holds: kinds, encodings, borrowed strings.
 //!
 //! Names and limits of the encodings are those that OBJECT ENCODING shows in Redis 7.2.
 
@@ -24,6 +24,16 @@ pub enum Expiry {
 pub enum Kind {
     /// A string.
     String,
+    /// A list.
+    List,
+    /// A set.
+    Set,
+    /// A sorted set.
+    SortedSet,
+    /// A hash.
+    Hash,
+    /// A stream.
+    Stream,
 }
 
 impl Kind {
@@ -31,12 +41,22 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::String => "string",
+            Kind::List => "list",
+            Kind::Set => "set",
+            Kind::SortedSet => "zset",
+            Kind::Hash => "hash",
+            Kind::Stream => "stream",
         }
     }
 
     pub(crate) fn from_bits(bits: u8) -> Kind {
         match bits {
             0 => Kind::String,
+            1 => Kind::List,
+            2 => Kind::Set,
+            3 => Kind::SortedSet,
+            4 => Kind::Hash,
+            5 => Kind::Stream,
             _ => unreachable!("an entry of unknown kind {bits}"),
         }
     }
@@ -51,6 +71,18 @@ pub enum Encoding {
     Embstr,
     /// Any other string.
     Raw,
+    /// Elements one after the other in one piece of memory.
+    Listpack,
+    /// A chain of listpacks.
+    Quicklist,
+    /// Sorted integers of one width.
+    Intset,
+    /// A table.
+    Hashtable,
+    /// A table and a tree ordered by score.
+    Skiplist,
+    /// A tree of listpacks, ordered by id.
+    Stream,
 }
 
 /// The longest string that is `embstr`, in bytes.
@@ -63,6 +95,12 @@ impl Encoding {
             Encoding::Int => "int",
             Encoding::Embstr => "embstr",
             Encoding::Raw => "raw",
+            Encoding::Listpack => "listpack",
+            Encoding::Quicklist => "quicklist",
+            Encoding::Intset => "intset",
+            Encoding::Hashtable => "hashtable",
+            Encoding::Skiplist => "skiplist",
+            Encoding::Stream => "stream",
         }
     }
 
@@ -71,43 +109,12 @@ impl Encoding {
             0 => Encoding::Int,
             1 => Encoding::Embstr,
             2 => Encoding::Raw,
-            _ => unreachable!("an entry of unknown encoding {bits}"),
+            _ => unreachable!("a string of unknown encoding {bits}"),
         }
     }
 }
 
-/// A value too big for its entry, in an allocation of its own. The other data types will be
-/// further variants.
-#[derive(Debug)]
-pub(crate) enum Object {
-    /// The bytes of a long string.
-    Raw(Vec<u8>),
-}
-
-impl Object {
-    /// The memory it asked for, itself included.
-    pub(crate) fn bytes(&self) -> usize {
-        size_of::<Object>()
-            + match self {
-                Object::Raw(bytes) => bytes.capacity(),
-            }
-    }
-
-    /// How many allocations freeing it takes.
-    pub(crate) fn free_effort(&self) -> usize {
-        match self {
-            Object::Raw(_) => 1,
-        }
-    }
-
-    pub(crate) fn as_value(&self) -> Value<'_> {
-        match self {
-            Object::Raw(bytes) => Value::Bytes(bytes),
-        }
-    }
-}
-
-/// A borrowed value.
+/// A borrowed string, as values and elements of collections are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Value<'a> {
     /// A string that is the canonical decimal text of this integer.

@@ -1,7 +1,7 @@
 //! Reading command arguments: words, integers, expire times. What they say is Redis 7.2's strictness; what
 //! they mean is the command's.
 
-use keyspace::{Entry, Kind, Value, WallMs};
+use keyspace::{Data, Entry, Value, WallMs};
 use resp::number::parse_i64;
 
 use crate::{CommandError, Now};
@@ -31,8 +31,9 @@ pub(crate) fn db_index(argument: &[u8], count: usize) -> Result<u32, CommandErro
 
 /// The string that an entry holds.
 pub(crate) fn string(entry: Entry<'_>) -> Result<Value<'_>, CommandError> {
-    match entry.kind() {
-        Kind::String => Ok(entry.value()),
+    match entry.data() {
+        Data::String(value) => Ok(value),
+        _ => Err(CommandError::WrongType),
     }
 }
 

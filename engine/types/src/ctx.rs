@@ -4,10 +4,12 @@
 //! the deletion is replicated); a replica only hides it from readers, because its master leads expiry; a
 //! replica applying its master's stream, and a server loading a file, ignore the clock altogether.
 
-use keyspace::{Db, Entry, Expiry, KeyHash, WallMs};
+use keyspace::values::Limits;
+use keyspace::{Db, Entry, Expiry, KeyHash, Typed, Updated, WallMs};
 use resp::{Args, Writer};
 
-use crate::effects::{Class, Effects};
+use crate::effects::{BlockOn, Class, Effects};
+use crate::error::CommandError;
 use crate::random::Random;
 
 /// The time of a command.
@@ -62,6 +64,10 @@ pub struct Ctx<'a> {
     pub first_key: Option<KeyHash>,
     /// `proto-max-bulk-len`.
     pub max_string_bytes: u64,
+    /// When compact encodings end.
+    pub limits: &'a Limits,
+    /// Whether the client may be made to wait: not inside a transaction or script.
+    pub may_block: bool,
 }
 
 impl<'a> Ctx<'a> {
@@ -185,6 +191,92 @@ impl<'a> Ctx<'a> {
             self.effects.touched(db, key.bytes);
             self.effects.event(db, key.bytes, Class::Expired, "expired");
         }
+    }
+
+    /// Reads a value of type `T` and hands it to `reply`, beside the reply's writer, as
+    /// [`read_with`](Self::read_with) does.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongType`] when the key holds something else, and what `reply` gives.
+    pub fn read_as<T: Typed, R>(
+        &mut self,
+        key: Key<'_>,
+        reply: impl FnOnce(Option<&T>, &mut Writer<'a>) -> Result<R, CommandError>,
+    ) -> Result<R, CommandError> {
+        self.read_with(key, |entry, out| match entry {
+            Some(entry) => reply(Some(T::of(entry.data()).ok_or(CommandError::WrongType)?), out),
+            None => reply(None, out),
+        })
+    }
+
+    /// Looks a key up to change it and refuses one that holds something other than a `T`; true when there
+    /// is one.
+    pub fn check_kind<T: Typed>(&mut self, key: Key<'_>) -> Result<bool, CommandError> {
+        match self.for_write(key) {
+            None => Ok(false),
+            Some(entry) if T::of(entry.data()).is_some() => Ok(true),
+            Some(_) => Err(CommandError::WrongType),
+        }
+    }
+
+    /// Changes a value of type `T` in its place; none when there is no such key. Records nothing, and an
+    /// emptied value stays until [`remove_emptied`](Self::remove_emptied), which its command must call.
+    pub fn update<T: Typed, R>(
+        &mut self,
+        key: Key<'_>,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<Option<Updated<R>>, CommandError> {
+        self.expire_before_write(key);
+        let access = self.access;
+        match self.db().update(key.hash, key.bytes, access, change) {
+            None => Ok(None),
+            Some(Ok(updated)) => Ok(Some(updated)),
+            Some(Err(keyspace::WrongKind)) => Err(CommandError::WrongType),
+        }
+    }
+
+    /// Changes a value of type `T` in its place, or makes one if there is no such key. A new one that
+    /// stays empty is not stored. Records nothing but the event that a key was created.
+    pub fn update_or_insert<T: Typed + Default, R>(
+        &mut self,
+        key: Key<'_>,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<Updated<R>, CommandError> {
+        if self.check_kind::<T>(key)? {
+            let access = self.access;
+            if let Some(Ok(updated)) = self.db().update(key.hash, key.bytes, access, change) {
+                return Ok(updated);
+            }
+            unreachable!("the key was there with this kind of value");
+        }
+        let mut value = T::default();
+        let result = change(&mut value);
+        let emptied = value.is_void();
+        if !emptied {
+            self.put(key, value, Expiry::Clear);
+        }
+        Ok(Updated { result, emptied: false })
+    }
+
+    /// Stores a value in place of whatever the key holds. Records like [`store`](Self::store).
+    pub fn put<T: Typed>(&mut self, key: Key<'_>, value: T, expiry: Expiry) {
+        self.announce_new(key);
+        let access = self.access_stamp();
+        self.db().set_object(key.hash, key.bytes, value.into_object(), expiry, access);
+    }
+
+    /// Removes a key whose value has lost its last element, with its event.
+    pub fn remove_emptied(&mut self, key: Key<'_>) {
+        if self.remove(key) {
+            self.effects.event(self.db_index, key.bytes, Class::Generic, "del");
+        }
+    }
+
+    /// Has the client wait; the command writes no reply, and runs again when a key may be ready. Only where
+    /// [`may_block`](Self::may_block) says so.
+    pub fn block(&mut self, on: BlockOn) {
+        debug_assert!(self.may_block);
+        self.effects.block = Some(on);
     }
 
     /// Removes a key for good; false when it was not there. Records nothing.

@@ -4,7 +4,7 @@
 //! is interested in is not even recorded, so that a write to a server without watchers, subscribers or
 //! replicas pays a branch.
 
-use keyspace::Db;
+use keyspace::{Db, Kind};
 
 /// Classes of keyspace events, as in `notify-keyspace-events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,32 @@ pub enum Propagation {
     Nothing,
 }
 
+/// What a client waits for that could not be served at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockOn {
+    /// The keys, in the selected database.
+    pub keys: Vec<Vec<u8>>,
+    /// What one of them must hold for the command to run again.
+    pub kind: Kind,
+    /// Whether it runs again also when a key goes away or holds something else (XREADGROUP).
+    pub without_key_too: bool,
+    /// How long it waits, in milliseconds; none: for ever.
+    pub timeout_ms: Option<u64>,
+    /// What it is told when the time is over.
+    pub timed_out: TimedOut,
+    /// The command to run again, where it is not the one that came (XREAD's `$` has got its meaning).
+    pub again: Option<Vec<Vec<u8>>>,
+}
+
+/// The reply to a client that waited in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimedOut {
+    /// Null.
+    Null,
+    /// The null array.
+    NullArray,
+}
+
 /// A database that was emptied.
 pub struct Flushed {
     /// Which.
@@ -84,7 +110,7 @@ pub struct Effects {
     pub expired: Vec<(u32, Vec<u8>)>,
     /// Keys touched by this command, recorded while [`watching`](Self::watching).
     pub touched: Vec<(u32, Vec<u8>)>,
-    /// Whether some client watches or tracks keys.
+    /// Whether some client watches, tracks or waits for keys.
     pub watching: bool,
     /// Classes of events that are published (a sum of [`Class`] values).
     pub notify: u16,
@@ -100,6 +126,8 @@ pub struct Effects {
     pub flushed: Vec<Flushed>,
     /// Databases that SWAPDB exchanged. Their keys are not among [`touched`](Self::touched).
     pub swapped: Option<(u32, u32)>,
+    /// The client has to wait; taken by the dispatcher, which blocks it.
+    pub block: Option<BlockOn>,
     /// Set while nobody takes what is replicated, so that no rewritten command need be made.
     pub unreplicated: bool,
 }

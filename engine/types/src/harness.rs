@@ -1,8 +1,9 @@
 //! Runs lines of commands on a context of their own and shows what came of each: the reply, and what the
 //! dispatcher would see. For tests of command families.
 //!
-//! Beside commands a line may be `+1500` (milliseconds pass), `rule delete|hide|ignore`, `db 1` or
-//! `unstamped` (the access clock is left alone from here on). A command's line may end in nothing else.
+//! Beside commands a line may be `+1500` (milliseconds pass), `rule delete|hide|ignore`, `db 1`, `unstamped`
+//! (the access clock is left alone from here on) or `unblocking` (clients cannot be made to wait from here
+//! on). A command's line may end in nothing else.
 
 use std::fmt::Write as _;
 
@@ -26,6 +27,8 @@ struct Harness {
     rule: ExpiryRule,
     stamps: bool,
     random: Random,
+    limits: keyspace::values::Limits,
+    may_block: bool,
     shown: String,
 }
 
@@ -44,6 +47,8 @@ pub(crate) fn run(script: &str) -> String {
         rule: ExpiryRule::Delete,
         stamps: true,
         random: Random::new(1),
+        limits: keyspace::values::Limits::default(),
+        may_block: true,
         shown: String::new(),
     };
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -58,6 +63,7 @@ impl Harness {
         match words[..] {
             [passed] if passed.starts_with('+') => self.now.wall.0 += passed[1..].parse::<i64>().unwrap(),
             ["unstamped"] => self.stamps = false,
+            ["unblocking"] => self.may_block = false,
             ["db", index] => self.db_index = index.parse().unwrap(),
             ["rule", "delete"] => self.rule = ExpiryRule::Delete,
             ["rule", "hide"] => self.rule = ExpiryRule::Hide,
@@ -100,10 +106,16 @@ impl Harness {
             random: &mut self.random,
             first_key: None,
             max_string_bytes: 1 << 20,
+            limits: &self.limits,
+            may_block: self.may_block,
         };
         if let Err(error) = (found.run)(&mut ctx, args) {
             out.clear();
             Writer::new(&mut out, Protocol::Resp2).error(&error.to_string());
+        }
+        if effects.block.is_some() {
+            assert!(out.is_empty(), "a command that waits has no reply");
+            return (Value::Nil, effects);
         }
         let (reply, used) = Value::parse(&out).unwrap().expect("a whole reply");
         assert_eq!(used, out.len(), "one reply and no more");
@@ -139,6 +151,17 @@ impl Harness {
             .collect();
         if !events.is_empty() {
             write!(shown, " events={}", events.join(",")).unwrap();
+        }
+        if let Some(on) = &effects.block {
+            let keys: Vec<String> = on.keys.iter().map(|key| key.escape_ascii().to_string()).collect();
+            write!(shown, " waits={}:{}", on.kind.name(), keys.join(",")).unwrap();
+            match on.timeout_ms {
+                Some(timeout_ms) => write!(shown, ":{timeout_ms}ms").unwrap(),
+                None => shown.push_str(":forever"),
+            }
+            for word in on.again.iter().flatten() {
+                write!(shown, " {}", word.escape_ascii()).unwrap();
+            }
         }
         match effects.propagation {
             Propagation::AsReceived => {}

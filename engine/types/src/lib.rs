@@ -9,20 +9,29 @@
 
 mod arguments;
 
+pub mod bits;
 pub mod ctx;
 pub mod effects;
 pub mod error;
+pub mod geo;
 pub mod glob;
 #[cfg(test)]
 mod harness;
+pub mod hashes;
+pub mod hyperloglog;
 pub mod keys;
+pub mod lists;
 pub mod notation;
 pub mod random;
+pub mod sets;
+pub mod sort;
+pub mod sorted_sets;
 pub mod spec;
+pub mod streams;
 pub mod strings;
 
 pub use ctx::{Ctx, ExpiryRule, Key, Now};
-pub use effects::{Class, Effects, Flushed, Notice, Propagation};
+pub use effects::{BlockOn, Class, Effects, Flushed, Notice, Propagation, TimedOut};
 pub use error::CommandError;
 pub use random::Random;
 pub use spec::{Command, Flags, Meta};
@@ -32,5 +41,18 @@ pub type Handler = fn(&mut Ctx<'_>, resp::Args<'_>) -> Result<(), CommandError>;
 
 /// Every data command of this crate.
 pub fn commands() -> impl Iterator<Item = &'static Command<Handler>> {
-    strings::COMMANDS.iter().chain(keys::COMMANDS)
+    let families = [
+        strings::COMMANDS,
+        keys::COMMANDS,
+        lists::COMMANDS,
+        sets::COMMANDS,
+        hashes::COMMANDS,
+        sorted_sets::COMMANDS,
+        geo::COMMANDS,
+        streams::COMMANDS,
+        bits::COMMANDS,
+        hyperloglog::COMMANDS,
+        sort::COMMANDS,
+    ];
+    families.into_iter().flatten()
 }

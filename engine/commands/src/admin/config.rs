@@ -146,6 +146,7 @@ impl Server {
             config.timeout_ms = settings.repl_timeout as u64 * 1000;
         }
         self.refresh_gates();
+        self.refresh_limits();
     }
 }
 

@@ -210,6 +210,51 @@ directives! {
     lazyfree_lazy_expire: bool = "no", "lazyfree-lazy-expire", Live;
     /// Whether FLUSHALL without an option frees in the background.
     lazyfree_lazy_user_flush: bool = "no", "lazyfree-lazy-user-flush", Live;
+    /// Elements in a node of a list, or with -1 to -5 its size from 4 KB doubling to 64 KB.
+    list_max_listpack_size: i64 = "-2", "list-max-listpack-size" | "list-max-ziplist-size", Live, i32::MIN as i64..=i32::MAX as i64;
+    /// Nodes at each end of a list that are not compressed; 0 for none at all.
+    list_compress_depth: i64 = "0", "list-compress-depth", Live, SECONDS;
+    /// Integers up to which a set of integers is compact.
+    set_max_intset_entries: u64 = "512", "set-max-intset-entries", Live, 0..=i64::MAX;
+    /// Members up to which a set is compact.
+    set_max_listpack_entries: u64 = "128", "set-max-listpack-entries", Live, 0..=i64::MAX;
+    /// Bytes of the longest member of a compact set.
+    set_max_listpack_value: u64 = "64", "set-max-listpack-value", Live, 0..=i64::MAX;
+    /// Fields up to which a hash is compact.
+    hash_max_listpack_entries: u64 = "512", "hash-max-listpack-entries" | "hash-max-ziplist-entries", Live, 0..=i64::MAX;
+    /// Bytes of the longest field or value of a compact hash.
+    hash_max_listpack_value: u64 = "64", "hash-max-listpack-value" | "hash-max-ziplist-value", Live, 0..=i64::MAX;
+    /// Members up to which a sorted set is compact.
+    zset_max_listpack_entries: u64 = "128", "zset-max-listpack-entries" | "zset-max-ziplist-entries", Live, 0..=i64::MAX;
+    /// Bytes of the longest member of a compact sorted set.
+    zset_max_listpack_value: u64 = "64", "zset-max-listpack-value" | "zset-max-ziplist-value", Live, 0..=i64::MAX;
+    /// Bytes in a node of a stream; 0 for no limit.
+    stream_node_max_bytes: u64 = "4096", "stream-node-max-bytes", Live, 0..=i64::MAX;
+    /// Entries in a node of a stream; 0 for no limit.
+    stream_node_max_entries: u64 = "100", "stream-node-max-entries", Live, 0..=i64::MAX;
+    /// Bytes up to which a HyperLogLog is sparse.
+    hll_sparse_max_bytes: u64 = "3000", "hll-sparse-max-bytes", Live, 0..=i64::MAX;
+}
+
+impl Settings {
+    /// The limits of compact encodings.
+    pub(crate) fn limits(&self, seed: keyspace::HashSeed) -> keyspace::values::Limits {
+        keyspace::values::Limits {
+            list_max_listpack_size: self.list_max_listpack_size,
+            list_compress_depth: self.list_compress_depth,
+            set_max_intset_entries: self.set_max_intset_entries,
+            set_max_listpack_entries: self.set_max_listpack_entries,
+            set_max_listpack_value: self.set_max_listpack_value,
+            hash_max_listpack_entries: self.hash_max_listpack_entries,
+            hash_max_listpack_value: self.hash_max_listpack_value,
+            zset_max_listpack_entries: self.zset_max_listpack_entries,
+            zset_max_listpack_value: self.zset_max_listpack_value,
+            stream_node_max_bytes: self.stream_node_max_bytes,
+            stream_node_max_entries: self.stream_node_max_entries,
+            hll_sparse_max_bytes: self.hll_sparse_max_bytes,
+            seed,
+        }
+    }
 }
 
 /// The directive called `name` (lower case).

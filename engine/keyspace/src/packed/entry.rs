@@ -9,10 +9,11 @@ use std::mem::{self, ManuallyDrop};
 use std::ptr::{self, NonNull};
 
 use super::shape::{
-    ALIGN, BOXED, EXPIRY, EXPIRY_AT, FLAGS_AT, INLINE_MAX_BYTES, INT, LONG_KEY, SHORT_KEY_LEN_AT, Shape,
+    ALIGN, EXPIRY, EXPIRY_AT, FLAGS_AT, INLINE_MAX_BYTES, INT, LONG_KEY, OBJECT, SHORT_KEY_LEN_AT, Shape,
     VALUE_LEN_AT,
 };
-use crate::value::{Encoding, Kind, Object, Value, WallMs};
+use crate::object::{Data, Object};
+use crate::value::{Encoding, Kind, Value, WallMs};
 
 const CLOCK_MASK: u32 = 0x00ff_ffff;
 const KIND_SHIFT: u32 = 24;
@@ -23,17 +24,17 @@ const VOLATILE_TAG: usize = 1;
 pub(crate) enum Body<'a> {
     Int(i64),
     Inline(&'a [u8]),
-    Boxed(Box<Object>),
+    Object(Object),
 }
 
 impl<'a> Body<'a> {
-    /// The bytes inline when the whole entry stays small, otherwise boxed.
+    /// The bytes inline when the whole entry stays small, otherwise an object.
     #[inline]
     pub(crate) fn of_bytes(key: &[u8], value: &'a [u8], has_expiry: bool) -> Body<'a> {
         if fits_inline(key.len(), value.len(), has_expiry) {
             Body::Inline(value)
         } else {
-            Body::Boxed(Box::new(Object::Raw(value.to_vec())))
+            Body::Object(Object::Raw(value.to_vec()))
         }
     }
 }
@@ -61,7 +62,7 @@ impl Recipe<'_> {
     fn shape(&self) -> Shape {
         let (flag, value_len) = match &self.body {
             Body::Int(_) => (INT, 0),
-            Body::Boxed(_) => (BOXED, 0),
+            Body::Object(_) => (OBJECT, 0),
             Body::Inline(bytes) => (0, bytes.len()),
         };
         Shape::new(self.key.len(), self.expires_at.is_some(), flag, value_len)
@@ -75,8 +76,8 @@ impl Recipe<'_> {
 /// frees or changes it while the slot lives.
 pub(crate) struct Slot(NonNull<u8>);
 
-// SAFETY: a slot is the only owner of its allocation and of the object boxed in it (plain data,
-// without ties to a thread), like a `Box<[u8]>`.
+// SAFETY: a slot is the only owner of its allocation and of the object in it (plain data, without
+// ties to a thread: `Object` is `Send`, which a test holds), like a `Box<[u8]>`.
 unsafe impl Send for Slot {}
 // SAFETY: through a shared slot memory is only read.
 unsafe impl Sync for Slot {}
@@ -105,10 +106,10 @@ impl Slot {
             return;
         }
         let at = self.at();
-        if old.has(BOXED) {
-            // SAFETY: the flag says that the word is a pointer from `Box::into_raw`, which the
-            // write below forgets, so it is freed exactly once.
-            drop(unsafe { take_boxed(at, old) });
+        if old.has(OBJECT) {
+            // SAFETY: the flag says that an object lies there, which the write below forgets, so it
+            // is dropped exactly once.
+            drop(unsafe { take_object(at, old) });
         }
         // SAFETY: the allocation has the layout of the new shape too. The recipe cannot borrow
         // from this entry, because `self` is borrowed mutably.
@@ -154,12 +155,12 @@ impl Slot {
         unsafe { self.at().cast::<u32>().write(word) }
     }
 
-    /// The boxed object, when the value is one.
+    /// The object, when the value is one.
     pub(crate) fn object_mut(&mut self) -> Option<&mut Object> {
         let shape = self.shape();
-        // SAFETY: the flag says that the word is a pointer from `Box::into_raw`, owned by this
-        // entry, which is borrowed mutably for as long as the object is.
-        shape.has(BOXED).then(|| unsafe { &mut *self.at().add(shape.word_at()).cast::<*mut Object>().read() })
+        // SAFETY: the flag says that an object lies there, in the entry's own memory, which is
+        // borrowed mutably for as long as the object is.
+        shape.has(OBJECT).then(|| unsafe { self.at().add(shape.word_at()).cast::<Object>().as_mut() })
     }
 
     #[inline(always)]
@@ -194,10 +195,9 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let (at, shape) = (self.at(), self.shape());
-        if shape.has(BOXED) {
-            // SAFETY: the flag says that the word is a pointer from `Box::into_raw`; the entry
-            // that holds it goes away now.
-            drop(unsafe { take_boxed(at, shape) });
+        if shape.has(OBJECT) {
+            // SAFETY: the flag says that an object lies there; the entry that holds it goes away now.
+            drop(unsafe { take_object(at, shape) });
         }
         // SAFETY: allocated with this layout and owned by `self`, which ends here.
         unsafe { free(at, shape) }
@@ -240,8 +240,8 @@ unsafe fn write(at: NonNull<u8>, shape: Shape, recipe: Recipe<'_>) -> Slot {
         ptr::copy_nonoverlapping(recipe.key.as_ptr(), at.add(shape.key_at()).as_ptr(), shape.key_len);
         match recipe.body {
             Body::Int(n) => at.add(shape.word_at()).cast::<i64>().write(n),
-            Body::Boxed(object) => {
-                at.add(shape.word_at()).cast::<*mut Object>().write(Box::into_raw(object));
+            Body::Object(object) => {
+                at.add(shape.word_at()).cast::<Object>().write(object);
             }
             Body::Inline(value) => {
                 ptr::copy_nonoverlapping(value.as_ptr(), at.add(shape.value_at()).as_ptr(), value.len());
@@ -252,13 +252,13 @@ unsafe fn write(at: NonNull<u8>, shape: Shape, recipe: Recipe<'_>) -> Slot {
     Slot(at.map_addr(|addr| addr | tag))
 }
 
-/// Takes the boxed object out of an entry, which must not be read as one that has it afterwards.
+/// Takes the object out of an entry, which must not be read as one that has it afterwards.
 ///
 /// # Safety
-/// `at` must be a live entry of `shape` with `BOXED`, whose object is not used again through it.
-unsafe fn take_boxed(at: NonNull<u8>, shape: Shape) -> Box<Object> {
-    // SAFETY: by contract the word is the pointer that `Box::into_raw` gave to `write`.
-    unsafe { Box::from_raw(at.add(shape.word_at()).cast::<*mut Object>().read()) }
+/// `at` must be a live entry of `shape` with `OBJECT`, whose object is not used again through it.
+unsafe fn take_object(at: NonNull<u8>, shape: Shape) -> Object {
+    // SAFETY: by contract the object that `write` put there, moved out once.
+    unsafe { at.add(shape.word_at()).cast::<Object>().read() }
 }
 
 /// Frees the entry's own memory, and nothing that it points to.
@@ -279,9 +279,10 @@ unsafe fn free(at: NonNull<u8>, shape: Shape) {
 /// `old` must neither be used nor dropped afterwards, only forgotten or overwritten.
 unsafe fn rebuild(old: &Slot, key: Option<&[u8]>, expires_at: Option<WallMs>) -> Slot {
     let (at, shape, entry) = (old.at(), old.shape(), old.entry());
-    let body = if shape.has(BOXED) {
+    let encoding = Encoding::from_bits((entry.word() >> ENCODING_SHIFT) as u8);
+    let body = if shape.has(OBJECT) {
         // SAFETY: the old entry is not used again by contract, so the object moves.
-        Body::Boxed(unsafe { take_boxed(at, shape) })
+        Body::Object(unsafe { take_object(at, shape) })
     } else {
         match entry.value() {
             Value::Int(n) => Body::Int(n),
@@ -292,7 +293,7 @@ unsafe fn rebuild(old: &Slot, key: Option<&[u8]>, expires_at: Option<WallMs>) ->
         key: key.unwrap_or(entry.key()),
         clock: entry.access(),
         kind: entry.kind(),
-        encoding: entry.encoding(),
+        encoding,
         expires_at,
         body,
     });
@@ -319,22 +320,32 @@ impl<'a> Entry<'a> {
         unsafe { std::slice::from_raw_parts(self.at.add(shape.key_at()).as_ptr(), shape.key_len) }
     }
 
-    /// The value.
+    /// The value of a string.
+    ///
+    /// # Panics
+    /// When it is of another kind.
     #[inline(always)]
     pub fn value(self) -> Value<'a> {
+        match self.data() {
+            Data::String(value) => value,
+            _ => unreachable!("a string is asked of a {}", self.kind().name()),
+        }
+    }
+
+    /// The value, whatever its kind.
+    #[inline(always)]
+    pub fn data(self) -> Data<'a> {
         let shape = self.shape();
         if shape.has(INT) {
             // SAFETY: the flag says that the word is an integer.
-            Value::Int(unsafe { self.at.add(shape.word_at()).cast::<i64>().read() })
-        } else if shape.has(BOXED) {
-            // SAFETY: the flag says that the word points to an object owned by this entry.
-            let object: &'a Object = unsafe { &*self.at.add(shape.word_at()).cast::<*mut Object>().read() };
-            object.as_value()
+            Data::String(Value::Int(unsafe { self.at.add(shape.word_at()).cast::<i64>().read() }))
+        } else if let Some(object) = self.object(shape) {
+            object.data()
         } else {
             // SAFETY: `value_len` initialized bytes lie at `value_at`.
-            Value::Bytes(unsafe {
+            Data::String(Value::Bytes(unsafe {
                 std::slice::from_raw_parts(self.at.add(shape.value_at()).as_ptr(), shape.value_len)
-            })
+            }))
         }
     }
 
@@ -354,7 +365,10 @@ impl<'a> Entry<'a> {
     /// How the value is represented.
     #[inline]
     pub fn encoding(self) -> Encoding {
-        Encoding::from_bits((self.word() >> ENCODING_SHIFT) as u8)
+        match self.data() {
+            Data::String(_) => Encoding::from_bits((self.word() >> ENCODING_SHIFT) as u8),
+            data => data.encoding(),
+        }
     }
 
     /// The data type.
@@ -367,7 +381,7 @@ impl<'a> Entry<'a> {
     #[inline]
     pub fn bytes(self) -> usize {
         let shape = self.shape();
-        shape.bytes() + self.object(shape).map_or(0, Object::bytes)
+        shape.bytes() + self.object(shape).map_or(0, Object::heap_bytes)
     }
 
     /// Roughly how many allocations freeing the value takes; deletions that take many are worth
@@ -378,8 +392,8 @@ impl<'a> Entry<'a> {
 
     #[inline(always)]
     fn object(self, shape: Shape) -> Option<&'a Object> {
-        // SAFETY: the flag says that the word points to an object owned by this entry.
-        shape.has(BOXED).then(|| unsafe { &*self.at.add(shape.word_at()).cast::<*mut Object>().read() })
+        // SAFETY: the flag says that an object lies there, in the entry's own memory.
+        shape.has(OBJECT).then(|| unsafe { self.at.add(shape.word_at()).cast::<Object>().as_ref() })
     }
 
     #[inline(always)]
@@ -413,7 +427,7 @@ impl std::fmt::Debug for Entry<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry")
             .field("key", &self.key().escape_ascii().to_string())
-            .field("value", &self.value())
+            .field("value", &self.data())
             .field("expires_at", &self.expires_at())
             .finish_non_exhaustive()
     }

@@ -1,14 +1,16 @@
-//! Packed memory: entries of one allocation each, and prefetching. The only unsafe code here.
+//! Packed memory: entries and blocks of one allocation each, and prefetching. The only unsafe code here.
 //!
 //! Everything outside this folder is safe code on top of [`Slot`], which owns one entry, and
-//! [`Entry`], which borrows one.
+//! [`Entry`], which borrows one, and of [`Block`], growable bytes behind a thin pointer.
 
+mod block;
 mod entry;
 mod prefetch;
 mod shape;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use block::Block;
 pub use entry::Entry;
 pub(crate) use entry::{Body, Recipe, Slot, fits_inline};
 pub(crate) use prefetch::prefetch;

@@ -6,10 +6,13 @@
 //!  5  u8    key length, unless the key is long
 //!  6  u16   length of the inline value
 //!  8  i64   deadline                                        only with EXPIRY
-//!  .  u64   the integer, or the pointer to the boxed object  only with INT or BOXED
+//!  .  i64   the integer                                     only with INT
+//!  .        the object, which owns what does not fit here   only with OBJECT
 //!  .  u32   key length                                      only with LONG_KEY
 //!  .        key bytes, then the bytes of an inline value, then padding to a multiple of 8
 //! ```
+
+use crate::object::Object;
 
 /// The entry has a deadline.
 pub(super) const EXPIRY: u8 = 1;
@@ -17,8 +20,8 @@ pub(super) const EXPIRY: u8 = 1;
 pub(super) const LONG_KEY: u8 = 2;
 /// The value is an integer.
 pub(super) const INT: u8 = 4;
-/// The value is a boxed object.
-pub(super) const BOXED: u8 = 8;
+/// The value is an object.
+pub(super) const OBJECT: u8 = 8;
 
 pub(super) const FLAGS_AT: usize = 4;
 pub(super) const SHORT_KEY_LEN_AT: usize = 5;
@@ -37,12 +40,12 @@ pub(super) const INLINE_MAX_BYTES: usize = 512;
 pub(super) struct Shape {
     pub(super) flags: u8,
     pub(super) key_len: usize,
-    /// Of the inline value; 0 for integers and boxed objects.
+    /// Of the inline value; 0 for integers and objects.
     pub(super) value_len: usize,
 }
 
 impl Shape {
-    /// The shape of an entry with an 8-byte value (`INT` or `BOXED`) or an inline one (0).
+    /// The shape of an entry with an integer (`INT`), an object (`OBJECT`) or an inline value (0).
     #[inline(always)]
     pub(super) fn new(key_len: usize, has_expiry: bool, value_flag: u8, value_len: usize) -> Shape {
         let mut flags = value_flag;
@@ -60,7 +63,7 @@ impl Shape {
         self.flags & flag != 0
     }
 
-    /// Offset of the 8-byte value.
+    /// Offset of the integer or the object.
     #[inline(always)]
     pub(super) fn word_at(self) -> usize {
         HEAD_BYTES + if self.has(EXPIRY) { 8 } else { 0 }
@@ -69,7 +72,14 @@ impl Shape {
     /// Offset of the 4-byte key length of a long key.
     #[inline(always)]
     pub(super) fn long_key_len_at(self) -> usize {
-        self.word_at() + if self.has(INT | BOXED) { 8 } else { 0 }
+        self.word_at()
+            + if self.has(OBJECT) {
+                size_of::<Object>()
+            } else if self.has(INT) {
+                8
+            } else {
+                0
+            }
     }
 
     #[inline(always)]

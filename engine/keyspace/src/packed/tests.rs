@@ -3,7 +3,8 @@
 use std::cell::Cell;
 
 use super::*;
-use crate::value::{Encoding, Kind, Object, Value, WallMs};
+use crate::object::Object;
+use crate::value::{Encoding, Kind, Value, WallMs};
 
 thread_local! {
     /// Entries allocated and not yet freed by this thread.
@@ -105,10 +106,10 @@ fn the_access_clock_leaves_kind_and_encoding_alone() {
 }
 
 #[test]
-fn boxed_values_are_exact_and_change_in_place() {
+fn objects_are_exact_and_change_in_place() {
     let mut slot = Slot::new(recipe(b"key", &[7; 5000], None));
-    assert_eq!(slot.entry().bytes(), 24 + size_of::<Object>() + 5000);
-    let Some(Object::Raw(bytes)) = slot.object_mut() else { panic!("not boxed") };
+    assert_eq!(slot.entry().bytes(), 16 + size_of::<Object>() + 5000);
+    let Some(Object::Raw(bytes)) = slot.object_mut() else { panic!("no object") };
     bytes.extend_from_slice(b"tail");
     assert_eq!(slot.entry().value().len(), 5004);
     assert!(Slot::new(recipe(b"key", b"small", None)).object_mut().is_none());

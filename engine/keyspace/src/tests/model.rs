@@ -109,7 +109,7 @@ impl Pair {
         assert_eq!(removed.is_some(), expected.is_some());
         if let (Some(removed), Some(expected)) = (removed, expected) {
             assert_eq!(removed.key(), key);
-            assert_eq!(removed.value().to_cow(), expected.value);
+            assert_eq!(removed.entry().value().to_cow(), expected.value);
             assert_eq!(removed.expires_at(), expected.deadline.map(WallMs));
         }
     }

@@ -3,8 +3,9 @@
 
 use std::process::Command;
 
-const FILTERS: [&str; 4] = [
+const FILTERS: [&str; 5] = [
     "packed::tests::",
+    "packed::block::",
     "tests::an_empty_database",
     "tests::taking_a_database",
     "tests::a_little_of_everything",

@@ -1,9 +1,9 @@
 //! Values under another name or in another database: RENAME, RENAMENX, COPY, MOVE.
 
-use keyspace::{Encoding, Expiry, WallMs};
+use keyspace::{Encoding, Expiry, Object, WallMs};
 use resp::Args;
 
-use crate::arguments::{db_index, is_word, string};
+use crate::arguments::{db_index, is_word};
 use crate::{Class, CommandError, Ctx, Key};
 
 const SAME: CommandError =
@@ -99,7 +99,7 @@ fn parse_copy(ctx: &Ctx<'_>, args: Args<'_>) -> Result<(u32, Taken), CommandErro
 
 /// A value taken out of a borrowed entry.
 struct Copied {
-    bytes: Vec<u8>,
+    object: Object,
     encoding: Encoding,
     expires_at: Option<WallMs>,
 }
@@ -111,13 +111,12 @@ pub(super) fn copy(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError
         return Err(SAME);
     }
     let copied = ctx.read_with(from, |entry, _| {
-        entry
-            .map(|entry| {
-                let bytes = string(entry)?.to_cow().into_owned();
-                Ok(Copied { bytes, encoding: entry.encoding(), expires_at: entry.expires_at() })
-            })
-            .transpose()
-    })?;
+        entry.map(|entry| Copied {
+            object: entry.data().to_object(),
+            encoding: entry.encoding(),
+            expires_at: entry.expires_at(),
+        })
+    });
     let done = match copied {
         None => false,
         Some(copied) => ctx.in_db(target, |ctx| paste(ctx, ctx.key(to), copied, taken)),
@@ -135,12 +134,13 @@ fn paste(ctx: &mut Ctx<'_>, key: Key<'_>, copied: Copied, taken: Taken) -> bool 
         ctx.remove(key);
     }
     let expiry = copied.expires_at.map_or(Expiry::Clear, Expiry::At);
-    if copied.encoding == Encoding::Raw {
-        ctx.announce_new(key);
-        let access = ctx.access_stamp();
-        ctx.db().set_raw(key.hash, key.bytes, &copied.bytes, expiry, access);
-    } else {
-        ctx.store(key, &copied.bytes, expiry);
+    match copied.object {
+        Object::Raw(bytes) if copied.encoding != Encoding::Raw => ctx.store(key, &bytes, expiry),
+        object => {
+            ctx.announce_new(key);
+            let access = ctx.access_stamp();
+            ctx.db().set_object(key.hash, key.bytes, object, expiry, access);
+        }
     }
     ctx.changed(key, Class::Generic, "copy_to");
     true

@@ -1,0 +1,22 @@
+//! The data types other than strings, and the encodings they are made of.
+//!
+//! Each type is a plain data structure with the encodings of Redis 7.2 (compact while small) and
+//! knows no commands. Limits that decide when a compact encoding ends are passed in as [`Limits`].
+//! Every type keeps count of its memory, so that telling it costs nothing.
+
+mod limits;
+mod list;
+mod listpack;
+
+mod hash;
+mod set;
+mod sorted_set;
+mod stream;
+
+pub use hash::Hash;
+pub use limits::Limits;
+pub use list::List;
+pub use listpack::{Invalid, Iter, Listpack, Position};
+pub use set::Set;
+pub use sorted_set::SortedSet;
+pub use stream::Stream;
