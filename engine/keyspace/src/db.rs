@@ -204,7 +204,8 @@ impl Db {
         }
     }
 
-    fn insert(&mut self, h: KeyHash, slot: Slot) {
+    /// Adds an entry whose key is not there.
+    pub(crate) fn insert(&mut self, h: KeyHash, slot: Slot) {
         self.entry_bytes += slot.entry().bytes();
         self.table.insert(h, slot);
     }
@@ -346,7 +347,7 @@ fn edited<'a>(entry: Entry<'_>, key: &'a [u8], body: Body<'a>) -> Recipe<'a> {
 }
 
 /// An entry that is in no database any more. Dropping it frees its memory.
-pub struct Removed(Slot);
+pub struct Removed(pub(crate) Slot);
 
 impl Removed {
     /// The key it was under.

@@ -4,6 +4,7 @@
 //! knows no commands. Limits that decide when a compact encoding ends are passed in as [`Limits`].
 //! Every type keeps count of its memory, so that telling it costs nothing.
 
+mod dict;
 mod limits;
 mod list;
 mod listpack;
@@ -13,6 +14,7 @@ mod set;
 mod sorted_set;
 mod stream;
 
+pub use dict::Dict;
 pub use hash::Hash;
 pub use limits::Limits;
 pub use list::List;
