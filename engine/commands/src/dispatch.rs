@@ -199,8 +199,7 @@ impl Server {
             ExpiryRule::Delete
         };
         let touches = !client.state.has(State::NO_TOUCH) || entry.meta.name == "touch";
-        let access = (touches && !self.persistence.child_is_running())
-            .then_some((self.now.wall.0 / 1000) as u32 & 0x00ff_ffff);
+        let access = self.access_clock(touches);
         self.effects.unreplicated = self.replicating.is_unreplicated();
         Ctx {
             dbs: &mut self.dbs,
@@ -269,9 +268,14 @@ impl Server {
 
     /// What follows from work that no client asked for.
     pub(crate) fn settle_effects(&mut self) {
+        self.settle_effects_of(None);
+    }
+
+    /// The same while a client's command is about to run, which may be watching what was touched.
+    pub(crate) fn settle_effects_of(&mut self, running: Option<&mut Client>) {
         self.propagate_expired();
         self.effects.propagation = Propagation::AsReceived;
-        self.settle_touched(None);
+        self.settle_touched(running);
         self.publish_notices();
     }
 
@@ -309,9 +313,14 @@ impl Server {
             self.start_wanted_snapshot();
         }
         self.flush_replication();
+        self.free_garbage();
+    }
+
+    /// Hands on what is to be freed.
+    pub(crate) fn free_garbage(&mut self) {
+        self.garbage.values.append(&mut self.effects.discarded.0);
         if !self.garbage.is_empty() {
-            let garbage = std::mem::take(&mut self.garbage);
-            self.host.free(garbage);
+            self.host.free(std::mem::take(&mut self.garbage));
         }
     }
 }

@@ -37,6 +37,7 @@ const FEW_REPLICAS: u32 = 8;
 const PAUSED: u32 = 16;
 const STALE: u32 = 32;
 const SHUTTING_DOWN: u32 = 64;
+const MEMORY: u32 = 128;
 
 /// What a gate says to a command.
 pub(crate) enum Verdict {
@@ -71,6 +72,7 @@ impl Server {
         set(self.gates.pause.is_some(), PAUSED);
         set(replica && !settings.replica_serve_stale_data && !self.replicating.link_is_up(), STALE);
         set(self.shutdown.is_some(), SHUTTING_DOWN);
+        set(self.limits_memory(), MEMORY);
         self.gates.bits = bits;
     }
 
@@ -78,6 +80,10 @@ impl Server {
     pub(crate) fn gate(&mut self, client: &mut Client, entry: &'static Entry) -> Verdict {
         if self.gates.bits == 0 && !client.state.has(State::SPECIAL) {
             return Verdict::Pass;
+        }
+        let anonymous = client.state.has(State::UNAUTHENTICATED) && !entry.has(Flags::NO_AUTH);
+        if self.gates.bits & MEMORY != 0 && !anonymous && self.is_short_of_memory(client, entry) {
+            return Verdict::Refuse("OOM command not allowed when used memory > 'maxmemory'.".into());
         }
         if let Some(error) = self.refusal(client, entry) {
             return Verdict::Refuse(error);

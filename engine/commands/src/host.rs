@@ -3,7 +3,7 @@
 //! The shell implements this with files, `fork` and a log; tests with memory. Everything else (sockets,
 //! timers) the shell does around the server, never the server itself.
 
-use keyspace::Db;
+use keyspace::{Db, Removed};
 
 use crate::config::{Level, LogLevel};
 use crate::snapshot::SnapshotInfo;
@@ -30,8 +30,51 @@ pub struct Figures {
     pub rss_bytes: u64,
     /// Memory of the machine.
     pub total_system_bytes: u64,
+    /// What the allocator says of itself.
+    pub allocator: AllocatorFigures,
     /// System and user CPU seconds of the process, then of its ended children.
     pub cpu_seconds: [f64; 4],
+}
+
+/// What the allocator holds, all in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AllocatorFigures {
+    /// Given to the program.
+    pub allocated_bytes: u64,
+    /// In pages of which some part is given to the program.
+    pub active_bytes: u64,
+    /// In pages that are in memory.
+    pub resident_bytes: u64,
+}
+
+/// What is no longer reachable and takes long to free.
+#[derive(Default)]
+pub struct Garbage {
+    /// Whole databases.
+    pub dbs: Vec<Db>,
+    /// Single large values.
+    pub values: Vec<Removed>,
+}
+
+impl Garbage {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.dbs.is_empty() && self.values.is_empty()
+    }
+
+    /// How many keys it is made of.
+    pub fn objects(&self) -> u64 {
+        (self.dbs.iter().map(Db::len).sum::<usize>() + self.values.len()) as u64
+    }
+}
+
+/// Freeing on another thread, in keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LazyFreed {
+    /// Handed over and not freed yet.
+    pub pending: u64,
+    /// Freed, since the server began or [`Host::reset_lazy_freed`].
+    pub freed: u64,
 }
 
 /// The outside.
@@ -67,5 +110,26 @@ pub trait Host {
     /// Changes the working directory; gives its absolute path.
     fn change_directory(&mut self, path: &str) -> Result<String, String>;
     /// Frees something large, perhaps on another thread.
-    fn free(&mut self, garbage: Vec<Db>);
+    fn free(&mut self, garbage: Garbage);
+    /// What has come of that.
+    fn lazy_free(&self) -> LazyFreed {
+        LazyFreed::default()
+    }
+    /// Counts what was freed from 0 again.
+    fn reset_lazy_freed(&mut self) {}
+    /// Bytes the program holds now, told at once; none where nobody counts, and what the databases ask for
+    /// must do.
+    fn used_bytes(&self) -> Option<u64> {
+        None
+    }
+    /// Gives memory that is free back to the system.
+    fn purge_memory(&mut self) {}
+    /// What the allocator says of itself at length.
+    fn allocator_report(&mut self) -> String {
+        String::new()
+    }
+    /// Microseconds of a clock that only goes forward, to bound and to time work by.
+    fn clock_us(&self) -> u64 {
+        0
+    }
 }

@@ -183,11 +183,11 @@ fn memory(server: &Server, f: &mut Fields) {
     f.bytes("used_memory_vm_total", 0);
     f.add("used_memory_functions", 0);
     f.bytes("used_memory_scripts", 0);
-    f.bytes("maxmemory", 0);
-    f.add("maxmemory_policy", "noeviction");
+    f.bytes("maxmemory", server.config.settings.maxmemory);
+    f.add("maxmemory_policy", server.config.shown("maxmemory-policy"));
     f.add("mem_fragmentation_ratio", format!("{:.2}", rss as f64 / used as f64));
     f.add("mem_fragmentation_bytes", rss as i64 - used as i64);
-    f.add("mem_not_counted_for_evict", 0);
+    f.add("mem_not_counted_for_evict", server.not_counted_bytes());
     f.add("mem_replication_backlog", backlog);
     f.add("mem_total_replication_buffers", backlog + output(true));
     f.add("mem_clients_slaves", output(true));
@@ -196,8 +196,9 @@ fn memory(server: &Server, f: &mut Fields) {
     f.add("mem_aof_buffer", 0);
     f.add("mem_allocator", "jemalloc");
     f.add("active_defrag_running", 0);
-    f.add("lazyfree_pending_objects", 0);
-    f.add("lazyfreed_objects", 0);
+    let lazy = server.host.lazy_free();
+    f.add("lazyfree_pending_objects", lazy.pending);
+    f.add("lazyfreed_objects", lazy.freed);
 }
 
 fn persistence(server: &Server, f: &mut Fields) {
@@ -272,10 +273,11 @@ fn stats(server: &Server, f: &mut Fields) {
     f.add("expired_keys", effects.expired_keys);
     f.add("expired_stale_perc", "0.00");
     f.add("expired_time_cap_reached_count", 0);
-    f.add("evicted_keys", 0);
+    f.add("evicted_keys", server.eviction.stats.evicted_keys);
     f.add("evicted_clients", 0);
-    f.add("total_eviction_exceeded_time", 0);
-    f.add("current_eviction_exceeded_time", 0);
+    let (total_us, current_us) = server.exceeded_us();
+    f.add("total_eviction_exceeded_time", total_us / 1000);
+    f.add("current_eviction_exceeded_time", current_us / 1000);
     f.add("keyspace_hits", effects.hits);
     f.add("keyspace_misses", effects.misses);
     f.add("pubsub_channels", server.pubsub.channel_count());

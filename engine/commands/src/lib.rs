@@ -17,6 +17,9 @@ mod client;
 mod clients;
 mod command_info;
 mod dispatch;
+mod eviction;
+#[cfg(test)]
+mod eviction_tests;
 mod gates;
 mod host;
 mod info;
@@ -33,7 +36,7 @@ mod tests;
 mod transactions;
 
 pub use client::{ClientId, Peer};
-pub use host::{Figures, Host, SnapshotTarget};
+pub use host::{AllocatorFigures, Figures, Garbage, Host, LazyFreed, SnapshotTarget};
 pub use persistence::SnapshotResult;
 pub use replicating::MasterRequest;
 pub use replication::replica::Input as LinkInput;

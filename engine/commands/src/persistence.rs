@@ -294,7 +294,7 @@ impl Server {
     pub(crate) fn replace_data(&mut self, dbs: Vec<Db>) {
         let old = std::mem::replace(&mut self.dbs, dbs);
         self.touch_all_watched();
-        self.host.free(old);
+        self.host.free(crate::Garbage { dbs: old, ..crate::Garbage::default() });
     }
 }
 

@@ -8,8 +8,9 @@ use types::{Effects, Now, Random};
 use crate::client::{Blocked, ClientId, Peer, State};
 use crate::clients::Clients;
 use crate::config::{Config, Level};
+use crate::eviction::Eviction;
 use crate::gates::Gates;
-use crate::host::Host;
+use crate::host::{Garbage, Host};
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
 use crate::replicating::Replicating;
@@ -61,8 +62,9 @@ pub struct Server {
     pub(crate) now: Now,
     pub(crate) started: Now,
     pub(crate) shutdown: Option<Shutdown>,
-    /// Databases that were emptied, to be freed where that stalls nobody.
-    pub(crate) garbage: Vec<Db>,
+    /// What is to be freed where that stalls nobody.
+    pub(crate) garbage: Garbage,
+    pub(crate) eviction: Eviction,
     hash_seed: HashSeed,
     /// When compact encodings end, as the configuration says.
     pub(crate) limits: keyspace::values::Limits,
@@ -116,7 +118,6 @@ impl Server {
         let run_id = random.hex_id();
         let databases = config.settings.databases as usize;
         let replicating = Replicating::new(&config.settings, &mut random);
-        let notify = config.settings.notify_keyspace_events.0;
         let mut server = Self {
             host,
             table: &TABLE,
@@ -125,7 +126,7 @@ impl Server {
             run_id,
             dbs: (0..databases).map(|_| Db::new(seed)).collect(),
             clients: Clients::default(),
-            effects: Effects { notify, ..Effects::default() },
+            effects: Effects::default(),
             random,
             pubsub: PubSub::default(),
             watched: Watched::default(),
@@ -136,7 +137,8 @@ impl Server {
             now,
             started: now,
             shutdown: None,
-            garbage: Vec::new(),
+            garbage: Garbage::default(),
+            eviction: Eviction::default(),
             hash_seed: seed,
             limits: config.settings.limits(seed),
             active_expire: true,
@@ -145,6 +147,7 @@ impl Server {
             timer_changed: false,
             config,
         };
+        server.pass_settings_to_effects();
         server.refresh_gates();
         server
     }
@@ -379,6 +382,7 @@ impl Server {
         self.now = now;
         self.stats.sample(now.mono_ms);
         self.expire_cycle();
+        self.eviction_tick();
         self.persistence_tick();
         self.replication_tick();
         self.shutdown_tick();
@@ -395,7 +399,7 @@ impl Server {
             Some(Blocked::Wait { deadline_ms, .. }) => deadline_ms,
             _ => None,
         });
-        waits.chain(self.gates.pause.map(|pause| pause.until_ms)).min()
+        waits.chain(self.gates.pause.map(|pause| pause.until_ms)).chain(self.next_eviction_ms()).min()
     }
 
     /// Deletes keys whose deadline has passed: a bounded piece of work a tick and database.
@@ -421,7 +425,8 @@ impl Server {
         }
         for (db, key) in due {
             let hash = self.dbs[db as usize].hash_of(&key);
-            if self.dbs[db as usize].remove(hash, &key).is_some() {
+            if let Some(removed) = self.dbs[db as usize].remove(hash, &key) {
+                self.effects.discard(removed, types::Cause::Expired);
                 self.effects.expired_keys += 1;
                 self.effects.touched(db, &key);
                 self.effects.event(db, &key, types::Class::Expired, "expired");

@@ -9,7 +9,7 @@ use types::Now;
 use crate::config::{Config, Level, LogLevel};
 use crate::snapshot::SnapshotInfo;
 use crate::{
-    ClientId, Figures, Host, Identity, LinkInput, MasterRequest, Peer, Server, SnapshotResult,
+    ClientId, Figures, Garbage, Host, Identity, LinkInput, MasterRequest, Peer, Server, SnapshotResult,
     SnapshotTarget, Then,
 };
 
@@ -72,7 +72,7 @@ impl Host for MemoryHost {
     fn change_directory(&mut self, path: &str) -> Result<String, String> {
         Ok(path.to_string())
     }
-    fn free(&mut self, _: Vec<Db>) {}
+    fn free(&mut self, _: Garbage) {}
 }
 
 pub(crate) struct World {
@@ -146,7 +146,7 @@ impl World {
         world
     }
 
-    fn pass(&mut self, ms: u64) {
+    pub(crate) fn pass(&mut self, ms: u64) {
         self.now_ms += ms;
         self.server.tick(at(self.now_ms));
     }

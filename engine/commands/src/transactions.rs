@@ -125,7 +125,7 @@ impl Server {
         }
         // What was flushed or exchanged concerns this command alone.
         self.effects.swapped = None;
-        self.garbage.extend(self.effects.flushed.drain(..).map(|flushed| flushed.contents));
+        self.garbage.dbs.extend(self.effects.flushed.drain(..).map(|flushed| flushed.contents));
         for touched in all {
             for id in self.watched.get(&touched).into_iter().flatten() {
                 match &mut running {

@@ -108,6 +108,12 @@ impl Db {
         }
     }
 
+    /// Sets a string that is text whatever it looks like: never an integer.
+    pub fn set_text(&mut self, h: KeyHash, key: &[u8], value: &[u8], expiry: Expiry, clock: u32) {
+        let encoding = if value.len() <= EMBSTR_MAX_LEN { Encoding::Embstr } else { Encoding::Raw };
+        self.store(h, key, Value::Bytes(value), encoding, expiry, clock);
+    }
+
     /// Sets a string whose encoding is raw, whatever its length and form.
     pub fn set_raw(&mut self, h: KeyHash, key: &[u8], value: &[u8], expiry: Expiry, clock: u32) {
         self.store(h, key, Value::Bytes(value), Encoding::Raw, expiry, clock);

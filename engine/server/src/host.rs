@@ -1,14 +1,15 @@
 //! The server's [`Host`]: files, forks, the log, figures of the process.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use commands::config::Level;
 use commands::snapshot::SnapshotInfo;
-use commands::{Figures, Host, SnapshotTarget};
+use commands::{AllocatorFigures, Figures, Garbage, Host, LazyFreed, SnapshotTarget};
 use keyspace::Db;
 
 use crate::log::{Log, Role};
+use crate::memory::Memory;
 use crate::snapshot_child::{self, ChildState};
 
 /// The process's side of the server.
@@ -17,20 +18,24 @@ pub(crate) struct ProcessHost {
     role: std::cell::Cell<Role>,
     child: Rc<ChildState>,
     port: i64,
-    peak_bytes: u64,
+    memory: Memory,
+    started: Instant,
     startup_bytes: u64,
     total_system_bytes: u64,
 }
 
 impl ProcessHost {
     pub(crate) fn new(log: Rc<Log>, role: Role, child: Rc<ChildState>, port: i64) -> Self {
+        let memory = Memory::new();
+        let startup_bytes = memory.used_bytes();
         Self {
             log,
             role: std::cell::Cell::new(role),
             child,
             port,
-            peak_bytes: 0,
-            startup_bytes: allocated_bytes(),
+            memory,
+            started: Instant::now(),
+            startup_bytes,
             total_system_bytes: total_system_bytes(),
         }
     }
@@ -50,17 +55,17 @@ impl Host for ProcessHost {
     }
 
     fn figures(&mut self) -> Figures {
-        let used_bytes = allocated_bytes();
-        self.peak_bytes = self.peak_bytes.max(used_bytes);
+        let used_bytes = self.memory.used_bytes();
         let own = sys::cpu_times(sys::CpuOf::Process);
         let children = sys::cpu_times(sys::CpuOf::Children);
         let seconds = |us: u64| us as f64 / 1e6;
         Figures {
             used_bytes,
-            peak_bytes: self.peak_bytes,
+            peak_bytes: self.memory.peak_bytes(),
             startup_bytes: self.startup_bytes,
             rss_bytes: sys::rss_bytes(std::process::id() as i32).unwrap_or(0),
             total_system_bytes: self.total_system_bytes,
+            allocator: allocator_figures(),
             cpu_seconds: [own.system_us, own.user_us, children.system_us, children.user_us].map(seconds),
         }
     }
@@ -112,12 +117,32 @@ impl Host for ProcessHost {
         Ok(directory.to_string_lossy().into_owned())
     }
 
-    fn free(&mut self, garbage: Vec<Db>) {
-        if garbage.iter().map(Db::len).sum::<usize>() < 1000 {
-            return;
-        }
-        // Walking a large table to free it would stall every client; the thread ends with its work.
-        let _ = std::thread::Builder::new().name("free".into()).spawn(move || drop(garbage));
+    fn free(&mut self, garbage: Garbage) {
+        self.memory.free(garbage);
+    }
+
+    fn lazy_free(&self) -> LazyFreed {
+        self.memory.lazy_freed()
+    }
+
+    fn reset_lazy_freed(&mut self) {
+        self.memory.reset_lazy_freed();
+    }
+
+    fn used_bytes(&self) -> Option<u64> {
+        Some(self.memory.used_bytes())
+    }
+
+    fn clock_us(&self) -> u64 {
+        self.started.elapsed().as_micros() as u64
+    }
+
+    fn purge_memory(&mut self) {
+        sys::purge_allocator();
+    }
+
+    fn allocator_report(&mut self) -> String {
+        sys::allocator_report()
     }
 }
 
@@ -140,10 +165,16 @@ fn replace_file(path: &str, text: &str) -> std::io::Result<()> {
     write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))
 }
 
-fn allocated_bytes() -> u64 {
+fn allocator_figures() -> AllocatorFigures {
+    use tikv_jemalloc_ctl::stats;
     // The allocator's statistics are as of the last epoch.
     let _ = tikv_jemalloc_ctl::epoch::advance();
-    tikv_jemalloc_ctl::stats::allocated::read().unwrap_or(0) as u64
+    let bytes = |figure: tikv_jemalloc_ctl::Result<usize>| figure.unwrap_or(0) as u64;
+    AllocatorFigures {
+        allocated_bytes: bytes(stats::allocated::read()),
+        active_bytes: bytes(stats::active::read()),
+        resident_bytes: bytes(stats::resident::read()),
+    }
 }
 
 fn total_system_bytes() -> u64 {

@@ -12,6 +12,7 @@ mod listen;
 mod load;
 mod log;
 mod master_link;
+mod memory;
 mod options;
 mod sentinel;
 mod serve;

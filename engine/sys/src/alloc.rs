@@ -48,6 +48,30 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
+/// Gives pages that hold nothing back to the system.
+pub fn purge_allocator() {
+    // The index that stands for all arenas (jemalloc(3), `arena.<i>.purge`).
+    const ALL_ARENAS: &std::ffi::CStr = c"arena.4096.purge";
+    // SAFETY: the name ends in a zero, and the call takes and gives no value.
+    unsafe {
+        tikv_jemalloc_sys::mallctl(
+            ALL_ARENAS.as_ptr(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            0,
+        );
+    }
+}
+
+/// The allocator's own report of itself, for people.
+pub fn allocator_report() -> String {
+    let mut text = Vec::new();
+    // What cannot be told is left out.
+    let _ = tikv_jemalloc_ctl::stats_print::stats_print(&mut text, Default::default());
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

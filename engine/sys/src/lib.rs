@@ -14,7 +14,7 @@ mod line;
 mod process;
 mod title;
 
-pub use alloc::Allocator;
+pub use alloc::{Allocator, allocator_report, purge_allocator};
 pub use children::{child_pids, has_children, kill_all_descendants};
 pub use descriptors::close_inherited;
 pub use figures::{CpuOf, CpuTimes, cpu_of_pid, cpu_times, private_dirty_bytes, rss_bytes};

@@ -8,8 +8,10 @@ use keyspace::values::Limits;
 use keyspace::{Db, Entry, Expiry, KeyHash, Typed, Updated, WallMs};
 use resp::{Args, Writer};
 
+use crate::access::{AccessClock, Lfu};
 use crate::effects::{BlockOn, Class, Effects};
 use crate::error::CommandError;
+use crate::lazy::{Cause, is_large};
 use crate::random::Random;
 
 /// The time of a command.
@@ -49,9 +51,8 @@ pub struct Ctx<'a> {
     pub db_index: u32,
     /// The time.
     pub now: Now,
-    /// The access clock to stamp on keys met (24 bits); none while a snapshot child runs or the client
-    /// asked not to touch, so that reading copies no memory.
-    pub access: Option<u32>,
+    /// How the access words of keys met are stamped.
+    pub access: AccessClock,
     /// What expired keys mean.
     pub expiry: ExpiryRule,
     /// The reply.
@@ -89,7 +90,8 @@ impl<'a> Ctx<'a> {
 
     /// Looks a key up to read it: counts a hit or miss and stamps the access clock.
     pub fn read(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
-        self.read_stamped(key, self.access)
+        self.count_use(key);
+        self.read_stamped(key, self.access.stamp())
     }
 
     /// Looks a key up to read it without stamping its access clock.
@@ -117,7 +119,8 @@ impl<'a> Ctx<'a> {
         key: Key<'_>,
         reply: impl FnOnce(Option<Entry<'_>>, &mut Writer<'a>) -> R,
     ) -> R {
-        let found = self.dbs[self.db_index as usize].get_touch(key.hash, key.bytes, self.access);
+        self.count_use(key);
+        let found = self.dbs[self.db_index as usize].get_touch(key.hash, key.bytes, self.access.stamp());
         match found {
             Some(entry) if !is_due(entry, self.now, self.expiry) => {
                 self.effects.hits += 1;
@@ -151,12 +154,29 @@ impl<'a> Ctx<'a> {
     /// deleted first, also on a replica: only a writable one gets here.
     pub fn for_write(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
         self.expire_before_write(key);
-        let access = self.access;
+        let access = self.access.stamp();
         self.db().get_touch(key.hash, key.bytes, access)
     }
 
-    /// Lets expiry have its say before a key is overwritten unseen.
+    /// Counts a use of the key, under an LFU policy.
+    #[inline(always)]
+    fn count_use(&mut self, key: Key<'_>) {
+        if let Some(lfu) = self.access.counts() {
+            self.count_use_by(lfu, key);
+        }
+    }
+
+    #[cold]
+    fn count_use_by(&mut self, lfu: Lfu, key: Key<'_>) {
+        let db = &mut self.dbs[self.db_index as usize];
+        if let Some(word) = db.get(key.hash, key.bytes).map(Entry::access) {
+            db.touch(key.hash, key.bytes, lfu.used(word, self.random));
+        }
+    }
+
+    /// Lets expiry have its say before a key is overwritten unseen, and counts that as a use.
     pub fn expire_before_write(&mut self, key: Key<'_>) {
+        self.count_use(key);
         if self.expire_if_due(key) && self.expiry == ExpiryRule::Hide {
             self.delete_expired(key);
         }
@@ -185,7 +205,8 @@ impl<'a> Ctx<'a> {
     /// Deletes a key whose deadline has passed, recording what follows from it.
     pub fn delete_expired(&mut self, key: Key<'_>) {
         let db = self.db_index;
-        if self.dbs[db as usize].remove(key.hash, key.bytes).is_some() {
+        if let Some(removed) = self.dbs[db as usize].remove(key.hash, key.bytes) {
+            self.effects.discard(removed, Cause::Expired);
             self.effects.expired_keys += 1;
             self.effects.expired.push((db, key.bytes.to_vec()));
             self.effects.touched(db, key.bytes);
@@ -227,7 +248,7 @@ impl<'a> Ctx<'a> {
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<Option<Updated<R>>, CommandError> {
         self.expire_before_write(key);
-        let access = self.access;
+        let access = self.access.stamp();
         match self.db().update(key.hash, key.bytes, access, change) {
             None => Ok(None),
             Some(Ok(updated)) => Ok(Some(updated)),
@@ -243,7 +264,7 @@ impl<'a> Ctx<'a> {
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<Updated<R>, CommandError> {
         if self.check_kind::<T>(key)? {
-            let access = self.access;
+            let access = self.access.stamp();
             if let Some(Ok(updated)) = self.db().update(key.hash, key.bytes, access, change) {
                 return Ok(updated);
             }
@@ -261,7 +282,8 @@ impl<'a> Ctx<'a> {
     /// Stores a value in place of whatever the key holds. Records like [`store`](Self::store).
     pub fn put<T: Typed>(&mut self, key: Key<'_>, value: T, expiry: Expiry) {
         self.announce_new(key);
-        let access = self.access_stamp();
+        let expiry = self.set_large_aside(key, expiry);
+        let access = self.access_of_stored(key);
         self.db().set_object(key.hash, key.bytes, value.into_object(), expiry, access);
     }
 
@@ -279,22 +301,80 @@ impl<'a> Ctx<'a> {
         self.effects.block = Some(on);
     }
 
-    /// Removes a key for good; false when it was not there. Records nothing.
+    /// Removes a key for good, as part of what a command does; false when it was not there. Records nothing.
     pub fn remove(&mut self, key: Key<'_>) -> bool {
-        self.dbs[self.db_index as usize].remove(key.hash, key.bytes).is_some()
+        self.remove_because(key, Cause::Implied)
+    }
+
+    /// Removes a key for good; `cause` decides where a large value is freed. Records nothing.
+    pub fn remove_because(&mut self, key: Key<'_>, cause: Cause) -> bool {
+        match self.dbs[self.db_index as usize].remove(key.hash, key.bytes) {
+            Some(removed) => {
+                self.effects.discard(removed, cause);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Stores a string, choosing its encoding. Records nothing but the event that a key was created.
     pub fn store(&mut self, key: Key<'_>, value: &[u8], expiry: Expiry) {
         self.announce_new(key);
-        let access = self.access_stamp();
+        let expiry = self.set_large_aside(key, expiry);
+        let access = self.access_of_stored(key);
         self.db().set_bytes(key.hash, key.bytes, value, expiry, access);
+    }
+
+    /// Stores a string that never counts as an integer, though it may look like one (INCRBYFLOAT). Records
+    /// like [`store`](Self::store).
+    pub fn store_text(&mut self, key: Key<'_>, value: &[u8], expiry: Expiry) {
+        self.announce_new(key);
+        let expiry = self.set_large_aside(key, expiry);
+        let access = self.access_of_stored(key);
+        self.db().set_text(key.hash, key.bytes, value, expiry, access);
+    }
+
+    /// Takes a value that is about to be overwritten out first, where it is large and the overwriting
+    /// command is not to wait until it is freed; the key's deadline is kept by way of the expiry given back.
+    #[inline]
+    fn set_large_aside(&mut self, key: Key<'_>, expiry: Expiry) -> Expiry {
+        match self.effects.lazy.server_del {
+            true => self.set_aside(key, expiry),
+            false => expiry,
+        }
+    }
+
+    #[cold]
+    fn set_aside(&mut self, key: Key<'_>, expiry: Expiry) -> Expiry {
+        let db = &mut self.dbs[self.db_index as usize];
+        let Some(entry) = db.get(key.hash, key.bytes) else { return expiry };
+        if !is_large(entry.free_effort()) {
+            return expiry;
+        }
+        let kept = match (expiry, entry.expires_at()) {
+            (Expiry::Keep, Some(at)) => Expiry::At(at),
+            (Expiry::Keep, None) => Expiry::Clear,
+            _ => expiry,
+        };
+        self.remove(key);
+        kept
+    }
+
+    /// The access word of a key that is written: under an LFU policy the one it has.
+    #[inline]
+    fn access_of_stored(&self, key: Key<'_>) -> u32 {
+        if self.access.policy_lfu().is_some()
+            && let Some(entry) = self.dbs[self.db_index as usize].get(key.hash, key.bytes)
+        {
+            return entry.access();
+        }
+        self.access.of_new()
     }
 
     /// Stores an integer as a string, keeping the deadline. Records like [`store`](Self::store).
     pub fn store_int(&mut self, key: Key<'_>, value: i64) {
         self.announce_new(key);
-        let access = self.access_stamp();
+        let access = self.access_of_stored(key);
         self.db().set_int(key.hash, key.bytes, value, Expiry::Keep, access);
     }
 
@@ -306,9 +386,9 @@ impl<'a> Ctx<'a> {
         }
     }
 
-    /// The access clock for a key that is written: always stamped, the memory is touched anyway.
+    /// The access word for a key that is written: always stamped, the memory is touched anyway.
     pub fn access_stamp(&self) -> u32 {
-        self.access.unwrap_or((self.now.wall.0 / 1000) as u32 & 0x00ff_ffff)
+        self.access.of_new()
     }
 
     /// Runs `body` with another database selected.

@@ -4,7 +4,9 @@
 //! is interested in is not even recorded, so that a write to a server without watchers, subscribers or
 //! replicas pays a branch.
 
-use keyspace::{Db, Kind};
+use keyspace::{Db, Kind, Removed};
+
+use crate::lazy::{Cause, Discarded, LazyFree, is_large};
 
 /// Classes of keyspace events, as in `notify-keyspace-events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +132,10 @@ pub struct Effects {
     pub block: Option<BlockOn>,
     /// Set while nobody takes what is replicated, so that no rewritten command need be made.
     pub unreplicated: bool,
+    /// Which values are not freed at once.
+    pub lazy: LazyFree,
+    /// Those values.
+    pub discarded: Discarded,
 }
 
 impl Effects {
@@ -163,6 +169,13 @@ impl Effects {
     pub fn missed(&mut self, db: u32, key: &[u8]) {
         self.misses += 1;
         self.event(db, key, Class::Miss, "keymiss");
+    }
+
+    /// Drops what was removed: at once, or later and elsewhere when it is large.
+    pub fn discard(&mut self, removed: Removed, cause: Cause) {
+        if is_large(removed.free_effort()) && self.lazy.covers(cause) {
+            self.discarded.0.push(removed);
+        }
     }
 
     /// Replaces what is replicated for this command.

@@ -14,7 +14,7 @@ use resp::request::{Limits, Trust};
 use resp::split::split_words;
 use resp::{Args, Batch, Parser, Protocol, Value, Writer};
 
-use crate::{Class, Ctx, Effects, ExpiryRule, Now, Propagation, Random, commands};
+use crate::{AccessClock, Class, Ctx, Effects, ExpiryRule, Now, Propagation, Random, commands};
 
 /// When every test begins, in Unix milliseconds.
 const START_MS: i64 = 1_000_000_000_000;
@@ -99,7 +99,7 @@ impl Harness {
             dbs: &mut self.dbs,
             db_index: self.db_index,
             now: self.now,
-            access: self.stamps.then_some((self.now.wall.0 / 1000) as u32 & 0x00ff_ffff),
+            access: AccessClock::lru(self.now.wall.0, self.stamps),
             expiry: self.rule,
             out: Writer::new(&mut out, Protocol::Resp2),
             effects: &mut effects,

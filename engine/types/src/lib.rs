@@ -9,6 +9,7 @@
 
 mod arguments;
 
+pub mod access;
 pub mod bits;
 pub mod ctx;
 pub mod effects;
@@ -20,6 +21,7 @@ mod harness;
 pub mod hashes;
 pub mod hyperloglog;
 pub mod keys;
+pub mod lazy;
 pub mod lists;
 pub mod notation;
 pub mod random;
@@ -30,9 +32,11 @@ pub mod spec;
 pub mod streams;
 pub mod strings;
 
+pub use access::{AccessClock, Lfu};
 pub use ctx::{Ctx, ExpiryRule, Key, Now};
 pub use effects::{BlockOn, Class, Effects, Flushed, Notice, Propagation, TimedOut};
 pub use error::CommandError;
+pub use lazy::{Cause, LazyFree};
 pub use random::Random;
 pub use spec::{Command, Flags, Meta};
 

@@ -6,6 +6,7 @@ use types::{Command, CommandError, Flags, Meta};
 use super::{container, help, plain};
 use crate::client::Client;
 use crate::config::{SetError, rewrite};
+use crate::eviction::EvictionStats;
 use crate::server::Server;
 use crate::stats::Stats;
 use crate::table::AdminHandler;
@@ -131,9 +132,9 @@ fn refused(name: &str, error: &SetError) -> CommandError {
 impl Server {
     /// Passes changed settings on to where they are kept.
     fn settings_changed(&mut self) {
+        self.pass_settings_to_effects();
         let settings = &self.config.settings;
         self.host.log_level_changed(settings.loglevel);
-        self.effects.notify = settings.notify_keyspace_events.0;
         let backlog_bytes = settings.repl_backlog_size as usize;
         if self.replicating.history.backlog_size() != backlog_bytes {
             self.replicating.history.set_backlog_size(backlog_bytes);
@@ -147,6 +148,18 @@ impl Server {
         }
         self.refresh_gates();
         self.refresh_limits();
+        self.evict_soon();
+    }
+
+    /// What commands are to note, and how they free.
+    pub(crate) fn pass_settings_to_effects(&mut self) {
+        let settings = &self.config.settings;
+        self.effects.notify = settings.notify_keyspace_events.0;
+        self.effects.lazy = types::LazyFree {
+            user_del: settings.lazyfree_lazy_user_del,
+            server_del: settings.lazyfree_lazy_server_del,
+            expire: settings.lazyfree_lazy_expire,
+        };
     }
 }
 
@@ -171,6 +184,8 @@ fn resetstat(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<()
     server.effects.hits = 0;
     server.effects.misses = 0;
     server.effects.expired_keys = 0;
+    server.eviction.stats = EvictionStats::default();
+    server.host.reset_lazy_freed();
     client.writer().ok();
     Ok(())
 }

@@ -6,6 +6,7 @@ use types::{Command, CommandError, Flags, Meta};
 
 use super::{container, help, plain};
 use crate::client::Client;
+use crate::config::Allowed;
 use crate::persistence;
 use crate::server::Server;
 use crate::table::AdminHandler;
@@ -165,10 +166,10 @@ fn lolwut(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), Comman
 
 /// DEBUG is for those whom `enable-debug-command` lets.
 fn may_debug(server: &Server, client: &Client) -> Result<(), CommandError> {
-    let allowed = match server.config.settings.enable_debug_command.as_str() {
-        "yes" => true,
-        "local" => client.peer.is_local,
-        _ => false,
+    let allowed = match server.config.settings.enable_debug_command {
+        Allowed::Yes => true,
+        Allowed::Local => client.peer.is_local,
+        Allowed::No => false,
     };
     if allowed {
         return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! Most tune a mechanism that this engine does without (incremental rehashing, I/O threads, active
 //! defragmentation) or data types that it does not hold yet. A value that asks for something which would
-//! be missed (an append-only file, cluster mode, TLS, a memory limit) is refused, because a server that
+//! be missed (an append-only file, cluster mode, TLS) is refused, because a server that
 //! silently lacks what its configuration promises loses data.
 
 /// Names and defaults.
@@ -69,18 +69,9 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("latency-monitor-threshold", "0"),
     ("latency-tracking", "yes"),
     ("latency-tracking-info-percentiles", "50 99 99.9"),
-    ("lazyfree-lazy-eviction", "no"),
-    ("lazyfree-lazy-server-del", "no"),
-    ("lazyfree-lazy-user-del", "no"),
-    ("lfu-decay-time", "1"),
-    ("lfu-log-factor", "10"),
     ("locale-collate", ""),
     ("lua-time-limit", "5000"),
-    ("maxmemory", "0"),
     ("maxmemory-clients", "0"),
-    ("maxmemory-eviction-tenacity", "10"),
-    ("maxmemory-policy", "noeviction"),
-    ("maxmemory-samples", "5"),
     ("no-appendfsync-on-rewrite", "no"),
     ("oom-score-adj", "no"),
     ("oom-score-adj-values", "0 200 800"),
@@ -89,13 +80,11 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("rdb-save-incremental-fsync", "yes"),
     ("repl-diskless-load", "disabled"),
     ("replica-ignore-disk-write-errors", "no"),
-    ("replica-ignore-maxmemory", "yes"),
     ("replica-lazy-flush", "no"),
     ("sanitize-dump-payload", "no"),
     ("server_cpulist", ""),
     ("shutdown-on-sigint", "default"),
     ("shutdown-on-sigterm", "default"),
-    ("slave-ignore-maxmemory", "yes"),
     ("slave-lazy-flush", "no"),
     ("slowlog-log-slower-than", "10000"),
     ("slowlog-max-len", "128"),
@@ -133,7 +122,6 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("cluster-enabled", &["no"], "cluster mode"),
     ("tls-port", &["0"], "TLS"),
     ("tls-replication", &["no"], "TLS"),
-    ("maxmemory", &["0", "0b"], "a memory limit"),
     ("aclfile", &[""], "an ACL file"),
 ];
 

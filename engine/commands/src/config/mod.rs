@@ -6,12 +6,14 @@
 //! are accepted, kept and shown, so that an existing redis.conf loads. Directives whose meaning is not
 //! there yet, and would be missed, are refused with a reason.
 
+mod choice;
 mod file;
 mod inert;
 mod rewrite;
 mod setting;
 mod settings;
 
+pub use choice::{Allowed, Policy};
 pub use file::{ConfigError, Source, load_lines, parse_arguments};
 pub use rewrite::rewrite;
 pub use setting::{
@@ -121,6 +123,11 @@ impl Config {
         );
         found.sort();
         found
+    }
+
+    /// The value of a declared directive, as CONFIG GET shows it.
+    pub(crate) fn shown(&self, name: &str) -> String {
+        settings::find(name).map_or_else(String::new, |directive| (directive.get)(&self.settings))
     }
 
     fn names(&self) -> impl Iterator<Item = &'static str> {

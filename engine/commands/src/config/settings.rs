@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use super::choice::{Allowed, Policy};
 use super::setting::{BufferLimits, LogLevel, NotifyFlags, Permissions, SavePoints, Setting, Words};
 
 /// Whether CONFIG SET may change a directive.
@@ -201,11 +202,31 @@ directives! {
     /// Limits on replies a client does not read.
     client_output_buffer_limit: BufferLimits = "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", "client-output-buffer-limit", Live;
     /// Who may use DEBUG: `no`, `yes`, `local`.
-    enable_debug_command: String = "no", "enable-debug-command", AtStart;
+    enable_debug_command: Allowed = "no", "enable-debug-command", AtStart;
     /// Seconds SHUTDOWN waits for replicas to catch up.
     shutdown_timeout: i64 = "10", "shutdown-timeout", Live, SECONDS;
     /// Whether the process title says what the process is.
     set_proc_title: bool = "yes", "set-proc-title", AtStart;
+    /// Memory above which keys are evicted; 0 for no limit.
+    maxmemory: u64 = "0", "maxmemory", Live;
+    /// Which keys are evicted.
+    maxmemory_policy: Policy = "noeviction", "maxmemory-policy", Live;
+    /// Keys drawn at a time when one is to be evicted.
+    maxmemory_samples: i64 = "5", "maxmemory-samples", Live, 1..=64;
+    /// How long evicting may hold commands up, from 0 to 100.
+    maxmemory_eviction_tenacity: i64 = "10", "maxmemory-eviction-tenacity", Live, 0..=100;
+    /// Whether a replica leaves eviction to its master.
+    replica_ignore_maxmemory: bool = "yes", "replica-ignore-maxmemory" | "slave-ignore-maxmemory", Live;
+    /// How slowly counters of use grow.
+    lfu_log_factor: i64 = "10", "lfu-log-factor", Live, SECONDS;
+    /// Minutes after which a counter of use loses one; 0 for never.
+    lfu_decay_time: i64 = "1", "lfu-decay-time", Live, SECONDS;
+    /// Whether large values are freed in the background when they are evicted.
+    lazyfree_lazy_eviction: bool = "no", "lazyfree-lazy-eviction", Live;
+    /// Whether large values are freed in the background when a command replaces them.
+    lazyfree_lazy_server_del: bool = "no", "lazyfree-lazy-server-del", Live;
+    /// Whether DEL frees large values in the background.
+    lazyfree_lazy_user_del: bool = "no", "lazyfree-lazy-user-del", Live;
     /// Whether memory is freed in the background when keys expire.
     lazyfree_lazy_expire: bool = "no", "lazyfree-lazy-expire", Live;
     /// Whether FLUSHALL without an option frees in the background.

@@ -97,6 +97,11 @@ impl Replicating {
         self.history.offset().0 + self.pending.len() as u64
     }
 
+    /// Bytes of the stream that were not handed on yet.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.pending.capacity()
+    }
+
     /// Whether some replica has not acknowledged all there is.
     pub(crate) fn any_replica_lags(&self) -> bool {
         self.lagging

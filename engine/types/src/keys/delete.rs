@@ -2,7 +2,7 @@
 
 use resp::Args;
 
-use crate::{Class, CommandError, Ctx, Key};
+use crate::{Cause, Class, CommandError, Ctx, Key};
 
 /// Replies with how many of the keys from argument 1 on `body` says yes to.
 fn count(ctx: &mut Ctx<'_>, args: Args<'_>, mut body: impl FnMut(&mut Ctx<'_>, Key<'_>) -> bool) {
@@ -11,10 +11,19 @@ fn count(ctx: &mut Ctx<'_>, args: Args<'_>, mut body: impl FnMut(&mut Ctx<'_>, K
 }
 
 pub(super) fn del(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {
+    delete(ctx, args, Cause::Deleted)
+}
+
+/// DEL, but large values are freed elsewhere.
+pub(super) fn unlink(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {
+    delete(ctx, args, Cause::Unlinked)
+}
+
+fn delete(ctx: &mut Ctx<'_>, args: Args<'_>, cause: Cause) -> Result<(), CommandError> {
     count(ctx, args, |ctx, key| {
         // One that has just expired does not count as deleted by the client.
         ctx.exists(key);
-        let deleted = ctx.remove(key);
+        let deleted = ctx.remove_because(key, cause);
         if deleted {
             ctx.changed(key, Class::Generic, "del");
         }

@@ -4,8 +4,8 @@
 //! - `relocate`: RENAME, COPY, MOVE; `flush`: whole databases; `scan`: finding keys; `object`: what Redis
 //!   tells of a value's inside.
 //!
-//! Behaviour, errors and what is replicated are those of Redis 7.2.4. Deleting is not handed to another
-//! thread here: only whole databases are, by whoever dispatches the command.
+//! Behaviour, errors and what is replicated are those of Redis 7.2.4. Freeing what is
+//! large is left to whoever dispatches the command, by way of the effects.
 
 mod delete;
 mod expire;
@@ -68,7 +68,7 @@ pub const COMMANDS: &[Command<Handler>] = &[
             args: "key [key ...]",
             ..GENERIC
         },
-        delete::del,
+        delete::unlink,
     ),
     command(
         Meta {

@@ -1,6 +1,4 @@
 //! OBJECT: what can be told of a value's inside. Looking does not count as using.
-//!
-//! There is no LFU policy, so OBJECT FREQ always says that it is not selected.
 
 use keyspace::{Encoding, Entry};
 use resp::Args;
@@ -10,8 +8,6 @@ use crate::arguments::string;
 use crate::spec::{Command, Flags, Meta};
 use crate::{CommandError, Ctx, Handler};
 
-/// The access clock counts seconds in 24 bits.
-const CLOCK_MASK: i64 = 0x00ff_ffff;
 /// What REFCOUNT says of an integer that Redis keeps only once.
 const SHARED_REFCOUNT: i64 = i32::MAX as i64;
 /// Redis keeps integers from 0 up to here only once.
@@ -111,21 +107,24 @@ fn encoding(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
+const NOT_COUNTED: &str = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
+     when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+const NOT_TIMED: &str = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when \
+     switching between policies at runtime LRU and LFU data will take some time to adjust.";
+
 fn freq(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {
-    match inspect(ctx, args, |_| ()) {
-        None => Ok(()),
-        Some(()) => Err(CommandError::new(
-            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
-             when switching between policies at runtime LRU and LFU data will take some time to adjust.",
-        )),
-    }
+    let Some(word) = inspect(ctx, args, |entry| entry.access()) else { return Ok(()) };
+    let lfu = ctx.access.policy_lfu().ok_or(CommandError::new(NOT_COUNTED))?;
+    ctx.out.int(i64::from(lfu.counter(word)));
+    Ok(())
 }
 
 fn idletime(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {
-    let clock = ctx.now.wall.0 / 1000;
-    if let Some(access) = inspect(ctx, args, |entry| i64::from(entry.access())) {
-        ctx.out.int((clock - access) & CLOCK_MASK);
+    let Some(word) = inspect(ctx, args, |entry| entry.access()) else { return Ok(()) };
+    if ctx.access.policy_lfu().is_some() {
+        return Err(CommandError::new(NOT_TIMED));
     }
+    ctx.out.int(i64::from(ctx.access.idle_seconds(word)));
     Ok(())
 }
 

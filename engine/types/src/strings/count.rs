@@ -52,7 +52,8 @@ pub(super) fn incrbyfloat(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), Comma
         return Err(CommandError::new("ERR increment would produce NaN or Infinity"));
     };
     let text = new.to_text();
-    ctx.store(key, text.as_bytes(), Expiry::Keep);
+    // Whole as it may be, the result is kept as text.
+    ctx.store_text(key, text.as_bytes(), Expiry::Keep);
     ctx.changed(key, Class::String, "incrbyfloat");
     ctx.out.bulk(text.as_bytes());
     // A replica stores the very text: it need not share our idea of fractions.

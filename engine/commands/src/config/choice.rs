@@ -1,0 +1,87 @@
+//! Directives whose value is one of a few words.
+
+use std::ops::RangeInclusive;
+
+use super::setting::Setting;
+
+/// A value out of a list of names.
+pub(super) trait Choice: Copy + PartialEq + 'static {
+    /// Names in the order in which Redis lists them.
+    const NAMES: &'static [(&'static str, Self)];
+}
+
+impl<C: Choice> Setting for C {
+    fn parse(words: &[Vec<u8>], _: &RangeInclusive<i64>) -> Result<Self, String> {
+        let [word] = words else { return Err("wrong number of arguments".into()) };
+        let known = C::NAMES.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(word));
+        known.map(|(_, value)| *value).ok_or_else(|| {
+            let names: Vec<_> = C::NAMES.iter().map(|(name, _)| *name).collect();
+            format!("argument(s) must be one of the following: {}", names.join(", "))
+        })
+    }
+
+    fn show(&self) -> String {
+        C::NAMES.iter().find(|(_, value)| value == self).map_or("", |(name, _)| name).into()
+    }
+}
+
+/// Declares an enumeration with the names of its values.
+macro_rules! choices {
+    ($($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $value_doc:literal])+ $value:ident = $word:literal,)+ })*) => {
+        $(
+            $(#[doc = $doc])+
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub enum $name {
+                $($(#[doc = $value_doc])+ $value,)+
+            }
+
+            impl Choice for $name {
+                const NAMES: &'static [(&'static str, Self)] = &[$(($word, $name::$value),)+];
+            }
+        )*
+    };
+}
+
+choices! {
+    /// `maxmemory-policy`: what goes when memory is short.
+    Policy {
+        /// Of the keys with a deadline, those unused for long.
+        VolatileLru = "volatile-lru",
+        /// Of the keys with a deadline, those used rarely.
+        VolatileLfu = "volatile-lfu",
+        /// Of the keys with a deadline, any.
+        VolatileRandom = "volatile-random",
+        /// Of the keys with a deadline, those that end soonest.
+        VolatileTtl = "volatile-ttl",
+        /// Keys unused for long.
+        AllkeysLru = "allkeys-lru",
+        /// Keys used rarely.
+        AllkeysLfu = "allkeys-lfu",
+        /// Any key.
+        AllkeysRandom = "allkeys-random",
+        /// Nothing: writes are refused.
+        NoEviction = "noeviction",
+    }
+
+    /// Who may use what could harm: DEBUG, MODULE, protected directives.
+    Allowed {
+        /// Nobody.
+        No = "no",
+        /// Everybody.
+        Yes = "yes",
+        /// Clients on this machine.
+        Local = "local",
+    }
+}
+
+impl Policy {
+    /// Whether uses are counted rather than timed.
+    pub fn is_lfu(self) -> bool {
+        matches!(self, Policy::VolatileLfu | Policy::AllkeysLfu)
+    }
+
+    /// Whether keys without a deadline may go.
+    pub fn takes_all_keys(self) -> bool {
+        matches!(self, Policy::AllkeysLru | Policy::AllkeysLfu | Policy::AllkeysRandom)
+    }
+}
