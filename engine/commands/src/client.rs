@@ -121,6 +121,11 @@ impl Queued {
         Self { entry, bytes, spans }
     }
 
+    /// Bytes it is kept in.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+
     pub(crate) fn args(&self) -> Args<'_> {
         Args::new(&self.bytes, &self.spans)
     }
@@ -130,6 +135,8 @@ impl Queued {
 #[derive(Debug, Default)]
 pub(crate) struct Rare {
     pub(crate) queued: Vec<Queued>,
+    /// Bytes of those.
+    pub(crate) queued_bytes: usize,
     /// Watched keys with their database.
     pub(crate) watching: Vec<(u32, Vec<u8>)>,
     pub(crate) channels: Vec<Vec<u8>>,
@@ -162,6 +169,8 @@ pub(crate) struct Client {
     pub(crate) query_bytes: usize,
     /// Replication offset after this client's last write, for WAIT.
     pub(crate) write_offset: u64,
+    /// What it held when that was last counted.
+    pub(crate) counted_bytes: u64,
     /// Since when the output is over its soft limit.
     pub(crate) over_soft_since_ms: Option<u64>,
     pub(crate) rare: Box<Rare>,
@@ -186,6 +195,7 @@ impl Client {
             last_command: None,
             query_bytes: 0,
             write_offset: 0,
+            counted_bytes: 0,
             over_soft_since_ms: None,
             rare: Box::default(),
         }

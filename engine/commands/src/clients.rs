@@ -5,6 +5,7 @@
 //! kept and appended when it is put back.
 
 use crate::client::{Client, ClientId, Peer, State};
+use crate::client_memory::Watch;
 
 #[derive(Debug, Default)]
 pub(crate) struct Clients {
@@ -16,6 +17,8 @@ pub(crate) struct Clients {
     out_of_place: Option<(ClientId, Vec<u8>, State)>,
     /// Clients the shell must look at.
     woken: Vec<ClientId>,
+    /// What they may hold.
+    pub(crate) watch: Watch,
 }
 
 impl Clients {
@@ -64,6 +67,7 @@ impl Clients {
             client.out.extend_from_slice(&bytes);
             client.state.add(state);
         }
+        self.watch.returned(&mut client);
         let slot = client.id.slot as usize;
         self.slots[slot] = Some(client);
     }
@@ -89,11 +93,23 @@ impl Clients {
         match &mut self.out_of_place {
             Some((running, pending, _)) if *running == id => pending.extend_from_slice(bytes),
             _ => {
-                if let Some(client) = self.get_mut(id) {
-                    client.out.extend_from_slice(bytes);
+                let slot = self.slots.get_mut(id.slot as usize).and_then(Option::as_deref_mut);
+                if let Some(client) = slot.filter(|client| client.id == id) {
+                    // Nothing is gathered for one that will not read it.
+                    if !client.state.has(State::CLOSE_NOW) {
+                        client.out.extend_from_slice(bytes);
+                        self.watch.judge(client, bytes.len());
+                    }
                     self.wake(id);
                 }
             }
+        }
+    }
+
+    /// Judges all of them: time has passed.
+    pub(crate) fn judge_all(&mut self) {
+        for client in self.slots.iter_mut().flatten() {
+            self.watch.judge(client, 0);
         }
     }
 

@@ -134,7 +134,9 @@ impl Server {
         }
         client.last_command = Some(entry);
         if client.state.has(State::MULTI) && !runs_inside_multi(entry) {
-            client.rare.queued.push(Queued::new(entry, args));
+            let queued = Queued::new(entry, args);
+            client.rare.queued_bytes += queued.bytes();
+            client.rare.queued.push(queued);
             client.writer().simple("QUEUED");
             return Ran::Done;
         }
@@ -313,6 +315,7 @@ impl Server {
             self.start_wanted_snapshot();
         }
         self.flush_replication();
+        self.settle_client_memory();
         self.free_garbage();
     }
 

@@ -34,6 +34,7 @@ struct Candidate {
 #[derive(Debug, Default)]
 pub(crate) struct EvictionStats {
     pub(crate) evicted_keys: u64,
+    pub(crate) evicted_clients: u64,
     /// Microseconds above the limit, in spells that are over.
     exceeded_us: u64,
 }

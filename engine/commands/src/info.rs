@@ -274,7 +274,7 @@ fn stats(server: &Server, f: &mut Fields) {
     f.add("expired_stale_perc", "0.00");
     f.add("expired_time_cap_reached_count", 0);
     f.add("evicted_keys", server.eviction.stats.evicted_keys);
-    f.add("evicted_clients", 0);
+    f.add("evicted_clients", server.eviction.stats.evicted_clients);
     let (total_us, current_us) = server.exceeded_us();
     f.add("total_eviction_exceeded_time", total_us / 1000);
     f.add("current_eviction_exceeded_time", current_us / 1000);

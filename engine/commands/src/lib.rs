@@ -14,6 +14,7 @@ pub mod config;
 
 mod admin;
 mod client;
+mod client_memory;
 mod clients;
 mod command_info;
 mod dispatch;

@@ -148,6 +148,7 @@ impl Server {
             config,
         };
         server.pass_settings_to_effects();
+        server.refresh_client_limits();
         server.refresh_gates();
         server
     }
@@ -228,6 +229,7 @@ impl Server {
             return Handled { consumed: 0, then: Then::Close };
         };
         client.active_ms = now.mono_ms;
+        self.clients.watch.now_ms = now.mono_ms;
         let (consumed, more) = self.handle_taken(&mut client, input);
         client.query_bytes = input.len() - consumed;
         self.stats.reads += 1;
@@ -380,6 +382,7 @@ impl Server {
     /// a second, and at once when [`next_timeout_ms`](Self::next_timeout_ms) says so.
     pub fn tick(&mut self, now: Now) {
         self.now = now;
+        self.clients.watch.now_ms = now.mono_ms;
         self.stats.sample(now.mono_ms);
         self.expire_cycle();
         self.eviction_tick();
@@ -446,45 +449,6 @@ impl Server {
             .collect();
         for id in over {
             self.finish_wait(id);
-        }
-    }
-
-    fn close_idle_and_slow(&mut self) {
-        let now_ms = self.now.mono_ms;
-        let timeout_ms = self.config.settings.timeout as u64 * 1000;
-        let limits = self.config.settings.client_output_buffer_limit;
-        let mut closing = Vec::new();
-        for client in self.clients.iter_mut() {
-            let quiet = !client.state.has(State::EXEMPT_FROM_TIMEOUT) && client.blocked.is_none();
-            let idle = timeout_ms > 0 && quiet && now_ms.saturating_sub(client.active_ms) > timeout_ms;
-            let limit = limits.limit(client.class());
-            let bytes = (client.out.len() + client.unsent) as u64;
-            let over_hard = limit.hard_bytes > 0 && bytes > limit.hard_bytes;
-            if limit.soft_bytes == 0 || bytes <= limit.soft_bytes {
-                client.over_soft_since_ms = None;
-            } else if client.over_soft_since_ms.is_none() {
-                client.over_soft_since_ms = Some(now_ms);
-            }
-            let over_soft = client
-                .over_soft_since_ms
-                .is_some_and(|since| now_ms - since > limit.soft_seconds.saturating_mul(1000));
-            if idle {
-                closing.push((client.id, None));
-            } else if over_hard || over_soft {
-                closing.push((client.id, Some(client.peer.address.clone())));
-            }
-        }
-        for (id, slow) in closing {
-            if let Some(address) = slow {
-                self.log(
-                    Level::Warning,
-                    format!(
-                        "Client id={} addr={address} closed for overcoming of output buffer limits.",
-                        id.id
-                    ),
-                );
-            }
-            self.clients.close(id);
         }
     }
 

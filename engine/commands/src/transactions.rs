@@ -83,6 +83,7 @@ impl Server {
     /// Leaves MULTI: nothing is queued or watched any more.
     pub(crate) fn discard(&mut self, client: &mut Client) {
         client.rare.queued = Vec::new();
+        client.rare.queued_bytes = 0;
         client.state.remove(State::MULTI);
         client.state.remove(State::DIRTY_EXEC);
         client.state.remove(State::DIRTY_CAS);

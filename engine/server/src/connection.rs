@@ -138,9 +138,8 @@ impl Connection {
     }
 
     fn take_input(&mut self, bytes: &mut [u8], blocked: bool) {
-        if (self.rest.len() + bytes.len()) as u64
-            > self.shell.server.borrow().config.settings.client_query_buffer_limit
-        {
+        let length = self.rest.len() + bytes.len();
+        if self.shell.server.borrow().is_query_too_long(self.id, length) {
             self.refuse_long_request();
         } else if blocked {
             self.rest.extend_from_slice(bytes);

@@ -272,14 +272,15 @@ fn describe(client: &Client, now_ms: u64) -> String {
     );
     let _ = write!(
         line,
-        "watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs={} rbp={} obl={output} oll=0 omem={} tot-mem={} \
+        "watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs={} rbp={} obl={output} oll=0 omem={} tot-mem={} \
          events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
         client.rare.watching.len(),
         client.query_bytes,
+        client.rare.queued_bytes,
         client.out.capacity(),
         client.out.capacity(),
         client.unsent,
-        size_of::<Client>() + client.out.capacity() + client.query_bytes,
+        client.memory_bytes(),
         client.last_command.map_or("NULL", |entry| entry.full_name.as_str()),
         if client.protocol == Protocol::Resp3 { 3 } else { 2 },
         client.rare.lib_name,

@@ -148,6 +148,7 @@ impl Server {
         }
         self.refresh_gates();
         self.refresh_limits();
+        self.refresh_client_limits();
         self.evict_soon();
     }
 

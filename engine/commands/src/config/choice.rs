@@ -1,8 +1,8 @@
-//! Directives whose value is one of a few words.
+//! Directives whose value is one of a few words, and a number that may be a share.
 
 use std::ops::RangeInclusive;
 
-use super::setting::Setting;
+use super::setting::{Setting, parse_memory};
 
 /// A value out of a list of names.
 pub(super) trait Choice: Copy + PartialEq + 'static {
@@ -71,6 +71,36 @@ choices! {
         Yes = "yes",
         /// Clients on this machine.
         Local = "local",
+    }
+}
+
+/// A number of bytes, or a share of `maxmemory`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BytesOrPercent {
+    /// So many bytes.
+    Bytes(u64),
+    /// So many percent.
+    Percent(u32),
+}
+
+impl Setting for BytesOrPercent {
+    fn parse(words: &[Vec<u8>], _: &RangeInclusive<i64>) -> Result<Self, String> {
+        let [word] = words else { return Err("wrong number of arguments".into()) };
+        let wrong = || "argument must be a memory or percent value".to_string();
+        match word.strip_suffix(b"%") {
+            Some(number) => {
+                let percent = resp::number::parse_i64(number).and_then(|number| u32::try_from(number).ok());
+                percent.map(Self::Percent).ok_or_else(wrong)
+            }
+            None => parse_memory(word).map(Self::Bytes).ok_or_else(wrong),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Bytes(bytes) => bytes.to_string(),
+            Self::Percent(percent) => format!("{percent}%"),
+        }
     }
 }
 

@@ -71,7 +71,6 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("latency-tracking-info-percentiles", "50 99 99.9"),
     ("locale-collate", ""),
     ("lua-time-limit", "5000"),
-    ("maxmemory-clients", "0"),
     ("no-appendfsync-on-rewrite", "no"),
     ("oom-score-adj", "no"),
     ("oom-score-adj-values", "0 200 800"),

@@ -13,7 +13,7 @@ mod rewrite;
 mod setting;
 mod settings;
 
-pub use choice::{Allowed, Policy};
+pub use choice::{Allowed, BytesOrPercent, Policy};
 pub use file::{ConfigError, Source, load_lines, parse_arguments};
 pub use rewrite::rewrite;
 pub use setting::{

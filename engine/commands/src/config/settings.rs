@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::choice::{Allowed, Policy};
+use super::choice::{Allowed, BytesOrPercent, Policy};
 use super::setting::{BufferLimits, LogLevel, NotifyFlags, Permissions, SavePoints, Setting, Words};
 
 /// Whether CONFIG SET may change a directive.
@@ -215,6 +215,9 @@ directives! {
     maxmemory_samples: i64 = "5", "maxmemory-samples", Live, 1..=64;
     /// How long evicting may hold commands up, from 0 to 100.
     maxmemory_eviction_tenacity: i64 = "10", "maxmemory-eviction-tenacity", Live, 0..=100;
+    /// Memory of all clients together above which the largest are disconnected, in bytes or as a share of
+    /// `maxmemory`; 0 for no limit.
+    maxmemory_clients: BytesOrPercent = "0", "maxmemory-clients", Live;
     /// Whether a replica leaves eviction to its master.
     replica_ignore_maxmemory: bool = "yes", "replica-ignore-maxmemory" | "slave-ignore-maxmemory", Live;
     /// How slowly counters of use grow.

@@ -77,10 +77,9 @@ impl Server {
         self.replicating.lagging = !self.replicating.replicas.is_empty();
         for index in 0..self.replicating.replicas.len() {
             let id = self.replicating.replicas[index];
-            let Some(client) = self.clients.get_mut(id) else { continue };
+            let Some(client) = self.clients.get(id) else { continue };
             if client.rare.replica.as_ref().is_some_and(|replica| replica.takes_stream()) {
-                client.out.extend_from_slice(&bytes);
-                self.clients.wake(id);
+                self.clients.send(id, &bytes);
             }
         }
         // The buffer's memory is used again.
