@@ -1,7 +1,10 @@
 //! A connected client, as the server knows it.
 
+use std::rc::Rc;
+
 use resp::{Args, Batch, Parser, Protocol, Span, Writer};
 
+use crate::acl::User;
 use crate::replicating::ReplicaPeer;
 use crate::table::Entry;
 
@@ -71,6 +74,9 @@ impl State {
     /// Running EXEC.
     pub(crate) const IN_EXEC: State = State(1 << 15);
 
+    /// Its user may not do everything.
+    pub(crate) const RESTRICTED: State = State(1 << 24);
+
     /// It runs no more commands.
     pub(crate) const CLOSING: State = State(8 | 16);
     /// Never closed for being idle.
@@ -78,7 +84,7 @@ impl State {
     /// A peer of replication.
     pub(crate) const REPLICATION: State = State(32 | 64);
     /// Its commands need a look at who it is before they run.
-    pub(crate) const SPECIAL: State = State(1 | 32 | 64 | 128 | 256 | 512 | 1024 | 2048);
+    pub(crate) const SPECIAL: State = State(1 | 32 | 64 | 128 | 256 | 512 | 1024 | 2048 | (1 << 24));
 
     /// Whether any of `other` is set.
     pub(crate) fn has(self, other: State) -> bool {
@@ -89,6 +95,12 @@ impl State {
     }
     pub(crate) fn remove(&mut self, other: State) {
         self.0 &= !other.0;
+    }
+    pub(crate) fn set(&mut self, other: State, on: bool) {
+        match on {
+            true => self.add(other),
+            false => self.remove(other),
+        }
     }
 }
 
@@ -141,6 +153,9 @@ pub(crate) struct Rare {
     pub(crate) watching: Vec<(u32, Vec<u8>)>,
     pub(crate) channels: Vec<Vec<u8>>,
     pub(crate) patterns: Vec<Vec<u8>>,
+    pub(crate) shard_channels: Vec<Vec<u8>>,
+    /// Whose connection it is; none for the default user's.
+    pub(crate) user: Option<Rc<User>>,
     pub(crate) lib_name: String,
     pub(crate) lib_version: String,
     pub(crate) replica: Option<ReplicaPeer>,
@@ -199,6 +214,11 @@ impl Client {
             over_soft_since_ms: None,
             rare: Box::default(),
         }
+    }
+
+    /// The name of its user.
+    pub(crate) fn user_name(&self) -> &[u8] {
+        self.rare.user.as_ref().map_or(b"default", |user| &user.name)
     }
 
     /// A writer for this client's replies.

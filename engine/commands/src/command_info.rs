@@ -1,13 +1,14 @@
 //! COMMAND and its subcommands: the table, told to clients.
 
-use resp::number::parse_i64;
 use resp::{Args, Writer};
 use types::glob::{Case, matches};
 use types::spec::{Begin, Find, KeySpec};
 use types::{Command, CommandError, Flags, Meta};
 
+use crate::acl::Categories;
 use crate::admin::{container, help, plain};
 use crate::client::Client;
+use crate::command_keys::{self, KeyUse};
 use crate::server::Server;
 use crate::table::{AdminHandler, Entry, Table};
 
@@ -98,14 +99,6 @@ fn count(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), Co
     Ok(())
 }
 
-/// A command or `container|subcommand` by name.
-fn find(table: &'static Table, name: &[u8]) -> Option<&'static Entry> {
-    match name.iter().position(|byte| *byte == b'|') {
-        Some(at) => table.find(&name[..at])?.subcommand(&name[at + 1..]),
-        None => table.find(name),
-    }
-}
-
 fn info(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
     if args.len() == 2 {
         return all(server, client, args);
@@ -113,7 +106,7 @@ fn info(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
     let mut writer = client.writer();
     writer.array(args.len() - 2);
     for name in args.from(2).iter() {
-        match find(server.table, name) {
+        match server.table.find_full(name) {
             Some(entry) => describe(&mut writer, entry),
             None => writer.null_array(),
         }
@@ -121,39 +114,11 @@ fn info(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
     Ok(())
 }
 
-/// ACL categories: those declared, and those that follow from flags and group.
-fn categories(meta: &Meta) -> Vec<String> {
-    let mut names: Vec<&str> = Vec::new();
-    let flags = meta.flags;
-    for (flag, name) in [
-        (Flags::WRITE, "write"),
-        (Flags::READONLY, "read"),
-        (Flags::ADMIN, "admin"),
-        (Flags::ADMIN, "dangerous"),
-        (Flags::PUBSUB, "pubsub"),
-        (Flags::FAST, "fast"),
-        (Flags::BLOCKING, "blocking"),
-    ] {
-        if flags.has(flag) {
-            names.push(name);
-        }
-    }
-    if !flags.has(Flags::FAST) {
-        names.push("slow");
-    }
-    match meta.group {
-        "string" => names.push("string"),
-        "generic" if !meta.keys.is_empty() => names.push("keyspace"),
-        _ => {}
-    }
-    names.extend(meta.acl);
-    names.sort_unstable();
-    names.dedup();
-    names.into_iter().map(|name| format!("@{name}")).collect()
-}
-
 fn names_of(flags: Flags) -> Vec<&'static str> {
-    Flags::NAMES.iter().filter(|(flag, _)| flags.has(*flag)).map(|(_, name)| *name).collect()
+    // Which kind of server knows a command is nobody else's business.
+    let hidden = [Flags::SENTINEL, Flags::ONLY_SENTINEL];
+    let shown = |(flag, _): &&(Flags, &str)| flags.has(*flag) && !hidden.contains(flag);
+    Flags::NAMES.iter().filter(shown).map(|(_, name)| *name).collect()
 }
 
 fn describe(writer: &mut Writer<'_>, entry: &Entry) {
@@ -168,9 +133,9 @@ fn describe(writer: &mut Writer<'_>, entry: &Entry) {
     for number in [first, last, step] {
         writer.int(i64::from(number));
     }
-    let categories = categories(meta);
+    let categories: Vec<&str> = entry.categories.names().collect();
     writer.set(categories.len());
-    categories.iter().for_each(|category| writer.simple(category));
+    categories.iter().for_each(|category| writer.simple(&format!("@{category}")));
     writer.set(meta.tips.len());
     meta.tips.iter().for_each(|tip| writer.bulk(tip.as_bytes()));
     writer.set(meta.keys.len());
@@ -205,6 +170,11 @@ fn describe_keys(writer: &mut Writer<'_>, spec: &KeySpec) {
             writer.int(i64::from(*value));
         }
     };
+    let unknown = |writer: &mut Writer<'_>| {
+        writer.bulk(b"unknown");
+        writer.bulk(b"spec");
+        writer.map(0);
+    };
     writer.map(3);
     writer.bulk(b"flags");
     writer.set(spec.flags.len());
@@ -227,6 +197,7 @@ fn describe_keys(writer: &mut Writer<'_>, spec: &KeySpec) {
             writer.bulk(b"startfrom");
             writer.int(i64::from(from));
         }
+        Begin::Unknown => unknown(writer),
     }
     writer.bulk(b"find_keys");
     writer.map(2);
@@ -242,13 +213,14 @@ fn describe_keys(writer: &mut Writer<'_>, spec: &KeySpec) {
             writer.bulk(b"spec");
             numbers(writer, &[("keynumidx", index), ("firstkey", first), ("keystep", step)]);
         }
+        Find::Unknown => unknown(writer),
     }
 }
 
 fn docs(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
     let found: Vec<&Entry> = match args.len() {
         2 => server.table.entries().iter().collect(),
-        _ => args.from(2).iter().filter_map(|name| find(server.table, name)).collect(),
+        _ => args.from(2).iter().filter_map(|name| server.table.find_full(name)).collect(),
     };
     let mut writer = client.writer();
     writer.map(found.len());
@@ -335,9 +307,7 @@ fn list(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
         None => true,
         Some((kind, word)) => match kind.as_slice() {
             b"module" => false,
-            b"aclcat" => {
-                categories(entry.meta).iter().any(|name| name.as_bytes()[1..].eq_ignore_ascii_case(word))
-            }
+            b"aclcat" => Categories::named(word).is_some_and(|category| entry.categories.has(category)),
             _ => matches(word, entry.full_name.as_bytes(), Case::Insensitive),
         },
     };
@@ -353,79 +323,42 @@ fn list(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
     Ok(())
 }
 
-/// A key and the flags of what happens to it.
-type KeyUse<'a> = (&'a [u8], &'static [&'static str]);
-
 /// The keys of a command and what happens to them.
-fn keys_of<'a>(table: &'static Table, args: Args<'a>) -> Result<Vec<KeyUse<'a>>, CommandError> {
-    let entry = table.find(args.at(0)).ok_or(CommandError::new("ERR Invalid command specified"))?;
-    let entry = args.get(1).and_then(|name| entry.subcommand(name)).unwrap_or(entry);
-    if entry.meta.keys.is_empty() {
+fn keys_of(table: &'static Table, args: Args<'_>) -> Result<Vec<KeyUse>, CommandError> {
+    let entry = table.resolve(args).ok_or(CommandError::new("ERR Invalid command specified"))?;
+    if !command_keys::has_keys(entry) {
         return Err(CommandError::new("ERR The command has no key arguments"));
     }
     if !entry.meta.accepts(args.len()) {
         return Err(CommandError::new("ERR Invalid number of arguments specified for command"));
     }
-    let mut keys = Vec::new();
-    for spec in entry.meta.keys {
-        positions(spec, args).into_iter().for_each(|at| keys.push((args.at(at), spec.flags)));
+    match command_keys::keys_of(entry, args) {
+        Ok(keys) if !keys.is_empty() => Ok(keys),
+        // A script need not have keys.
+        _ if entry.meta.group == "scripting" => Ok(Vec::new()),
+        _ => Err(CommandError::new("ERR Invalid arguments specified for command")),
     }
-    match keys.is_empty() {
-        true => Err(CommandError::new("ERR Invalid arguments specified for command")),
-        false => Ok(keys),
-    }
-}
-
-fn positions(spec: &KeySpec, args: Args<'_>) -> Vec<usize> {
-    let count = args.len() as i64;
-    let first = match spec.begin {
-        Begin::Index(index) => i64::from(index),
-        Begin::Keyword(word, from) => {
-            let from = if from < 0 { count + i64::from(from) } else { i64::from(from) };
-            let found = (from.max(0) as usize..args.len())
-                .find(|at| args.at(*at).eq_ignore_ascii_case(word.as_bytes()));
-            match found {
-                Some(at) => at as i64 + 1,
-                None => return Vec::new(),
-            }
-        }
-    };
-    let (first, last, step) = match spec.find {
-        Find::Range(last, step, limit) => {
-            let last = match last {
-                0.. => first + i64::from(last),
-                -1 if limit > 1 => first + (count - first) / i64::from(limit) - 1,
-                _ => count + i64::from(last),
-            };
-            (first, last, step)
-        }
-        Find::Count(index, offset, step) => {
-            let number = args.get((first + i64::from(index)) as usize).and_then(parse_i64).unwrap_or(0);
-            let start = first + i64::from(offset);
-            (start, start + (number - 1).saturating_mul(i64::from(step)), step)
-        }
-    };
-    let step = step.max(1) as usize;
-    (first.max(1)..=last.min(count - 1)).step_by(step).map(|at| at as usize).collect()
 }
 
 fn getkeys(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
-    let keys = keys_of(server.table, args.from(2))?;
+    let args = args.from(2);
+    let keys = keys_of(server.table, args)?;
     let mut writer = client.writer();
     writer.array(keys.len());
-    keys.iter().for_each(|(key, _)| writer.bulk(key));
+    keys.iter().for_each(|key| writer.bulk(args.at(key.at)));
     Ok(())
 }
 
 fn getkeysandflags(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
-    let keys = keys_of(server.table, args.from(2))?;
+    let args = args.from(2);
+    let keys = keys_of(server.table, args)?;
     let mut writer = client.writer();
     writer.array(keys.len());
-    for (key, flags) in keys {
+    for key in keys {
         writer.array(2);
-        writer.bulk(key);
-        writer.set(flags.len());
-        flags.iter().for_each(|flag| writer.simple(flag));
+        writer.bulk(args.at(key.at));
+        writer.set(key.flags.len());
+        key.flags.iter().for_each(|flag| writer.simple(flag));
     }
     Ok(())
 }

@@ -121,7 +121,8 @@ impl Server {
                 return Ran::Done;
             }
         };
-        match self.gate(client, entry) {
+        client.last_command = Some(entry);
+        match self.gate(client, entry, args) {
             Verdict::Pass => {}
             Verdict::Refuse(error) => {
                 match entry.meta.name == "exec" && client.state.has(State::MULTI) {
@@ -132,7 +133,6 @@ impl Server {
             }
             Verdict::Hold => return Ran::Held,
         }
-        client.last_command = Some(entry);
         if client.state.has(State::MULTI) && !runs_inside_multi(entry) {
             let queued = Queued::new(entry, args);
             client.rare.queued_bytes += queued.bytes();
@@ -158,7 +158,7 @@ impl Server {
         self.answer_error(client, &format!("EXECABORT Transaction discarded because of: {error}"));
     }
 
-    fn answer_error(&mut self, client: &mut Client, error: &str) {
+    pub(crate) fn answer_error(&mut self, client: &mut Client, error: &str) {
         self.stats.error(error);
         client.writer().error(error);
     }

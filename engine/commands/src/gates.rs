@@ -3,6 +3,7 @@
 //! In the normal case none applies and a command passes with one comparison: each condition sets a bit
 //! when it begins to hold, and only then are the rules looked at.
 
+use resp::Args;
 use types::Flags;
 
 use crate::client::{Blocked, Client, State};
@@ -77,12 +78,22 @@ impl Server {
     }
 
     /// Whether `client` may run `entry` now.
-    pub(crate) fn gate(&mut self, client: &mut Client, entry: &'static Entry) -> Verdict {
+    pub(crate) fn gate(&mut self, client: &mut Client, entry: &'static Entry, args: Args<'_>) -> Verdict {
         if self.gates.bits == 0 && !client.state.has(State::SPECIAL) {
             return Verdict::Pass;
         }
-        let anonymous = client.state.has(State::UNAUTHENTICATED) && !entry.has(Flags::NO_AUTH);
-        if self.gates.bits & MEMORY != 0 && !anonymous && self.is_short_of_memory(client, entry) {
+        if client.state.has(State::UNAUTHENTICATED) && !entry.has(Flags::NO_AUTH) {
+            return Verdict::Refuse("NOAUTH Authentication required.".into());
+        }
+        if client.state.has(State::MULTI) && entry.has(Flags::NO_MULTI) {
+            return Verdict::Refuse("ERR Command not allowed inside a transaction".into());
+        }
+        if client.state.has(State::RESTRICTED)
+            && let Some(error) = self.refused_by_acl(client, entry, args)
+        {
+            return Verdict::Refuse(error);
+        }
+        if self.gates.bits & MEMORY != 0 && self.is_short_of_memory(client, entry) {
             return Verdict::Refuse("OOM command not allowed when used memory > 'maxmemory'.".into());
         }
         if let Some(error) = self.refusal(client, entry) {
@@ -96,9 +107,6 @@ impl Server {
     }
 
     fn refusal(&self, client: &Client, entry: &Entry) -> Option<String> {
-        if client.state.has(State::UNAUTHENTICATED) && !entry.has(Flags::NO_AUTH) {
-            return Some("NOAUTH Authentication required.".into());
-        }
         if client.state.has(State::MASTER) {
             return None;
         }
@@ -138,9 +146,6 @@ impl Server {
         }
         if bits & LOADING != 0 && !all_run(Flags::LOADING) {
             return Some("LOADING Redis is loading the dataset in memory".into());
-        }
-        if client.state.has(State::MULTI) && entry.has(Flags::NO_MULTI) {
-            return Some("ERR Command not allowed inside a transaction".into());
         }
         None
     }

@@ -101,6 +101,8 @@ pub trait Host {
     fn kill_snapshot(&mut self);
     /// Copy-on-write bytes the running child has reported last.
     fn snapshot_cow_bytes(&self) -> u64;
+    /// Bytes that nobody can guess.
+    fn entropy(&mut self) -> [u8; 32];
     /// Stops everything for so long (DEBUG SLEEP).
     fn sleep(&mut self, seconds: f64);
     /// Reads a small file.

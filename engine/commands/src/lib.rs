@@ -12,11 +12,13 @@
 
 pub mod config;
 
+mod acl;
 mod admin;
 mod client;
 mod client_memory;
 mod clients;
 mod command_info;
+mod command_keys;
 mod dispatch;
 mod eviction;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use resp::Limits;
 use resp::request::Trust;
 use types::{Effects, Now, Random};
 
+use crate::acl::Acl;
 use crate::client::{Blocked, ClientId, Peer, State};
 use crate::clients::Clients;
 use crate::config::{Config, Level};
@@ -54,6 +55,7 @@ pub struct Server {
     pub(crate) effects: Effects,
     pub(crate) random: Random,
     pub(crate) pubsub: PubSub,
+    pub(crate) acl: Acl,
     pub(crate) watched: Watched,
     pub(crate) replicating: Replicating,
     pub(crate) persistence: Persistence,
@@ -129,6 +131,7 @@ impl Server {
             effects: Effects::default(),
             random,
             pubsub: PubSub::default(),
+            acl: Acl::new(&config.settings.requirepass),
             watched: Watched::default(),
             replicating,
             persistence: Persistence::new(now),
@@ -189,10 +192,9 @@ impl Server {
                 .into());
         }
         let id = self.clients.add(peer, now.mono_ms);
-        if !self.config.settings.requirepass.is_empty()
-            && let Some(client) = self.clients.get_mut(id)
-        {
-            client.state.add(State::UNAUTHENTICATED);
+        if let Some(mut client) = self.clients.take(id) {
+            self.become_stranger(&mut client);
+            self.clients.put_back(client);
         }
         Ok(id)
     }
@@ -200,7 +202,7 @@ impl Server {
     fn refused_by_protected_mode(&self, peer: &Peer) -> bool {
         let settings = &self.config.settings;
         let chosen = settings.bind != crate::config::Settings::default().bind;
-        settings.protected_mode && settings.requirepass.is_empty() && !chosen && !peer.is_local
+        settings.protected_mode && self.acl.default_user().nopass && !chosen && !peer.is_local
     }
 
     /// A client's connection has ended.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use resp::Args;
 use types::{Command, CommandError, Flags, Meta};
 
+use crate::acl::Categories;
 use crate::client::Client;
 use crate::sentinel_mode;
 use crate::server::Server;
@@ -29,8 +30,10 @@ pub(crate) struct Entry {
     pub(crate) full_name: String,
     /// Argument index of the first key, 0 for none: for looking ahead.
     pub(crate) first_key: usize,
-    /// Number in [`Table::entries`] order, for statistics.
+    /// Number in [`Table::entries`] order, subcommands included: for statistics and access control.
     pub(crate) number: usize,
+    /// ACL categories.
+    pub(crate) categories: Categories,
 }
 
 /// The table.
@@ -93,6 +96,28 @@ impl Table {
         }
     }
 
+    /// A command or `container|subcommand` by name, in any case.
+    pub(crate) fn find_full(&'static self, name: &[u8]) -> Option<&'static Entry> {
+        match name.iter().position(|byte| *byte == b'|') {
+            Some(at) => self.find(&name[..at])?.subcommand(&name[at + 1..]),
+            None => self.find(name),
+        }
+    }
+
+    /// The command or subcommand that `args` begin with; a container itself without a subcommand of its own.
+    pub(crate) fn resolve(&'static self, args: Args<'_>) -> Option<&'static Entry> {
+        let entry = self.find(args.get(0)?)?;
+        match args.get(1) {
+            Some(name) if !entry.subcommands.is_empty() => entry.subcommand(name),
+            _ => Some(entry),
+        }
+    }
+
+    /// Every command and subcommand.
+    pub(crate) fn all(&'static self) -> impl Iterator<Item = &'static Entry> {
+        self.entries.iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands))
+    }
+
     /// Every command, in order of declaration.
     pub(crate) fn entries(&'static self) -> &'static [Entry] {
         &self.entries
@@ -127,6 +152,7 @@ fn entry<H: Copy>(
         full_name: parent.map_or_else(|| name.to_string(), |parent| format!("{parent}|{name}")),
         first_key: command.meta.first_key_index().unwrap_or(0),
         number,
+        categories: Categories::of(&command.meta),
     }
 }
 
@@ -160,7 +186,7 @@ mod tests {
         names.sort_unstable();
         assert_eq!(
             names.join(" "),
-            "auth client command hello info ping psubscribe publish punsubscribe quit reset role sentinel \
+            "acl auth client command hello info ping psubscribe publish punsubscribe quit reset role sentinel \
              shutdown subscribe unsubscribe"
         );
         assert!(TABLE.find(b"sentinel").is_none());

@@ -57,9 +57,12 @@ impl Host for MemoryHost {
     fn snapshot_cow_bytes(&self) -> u64 {
         0
     }
+    fn entropy(&mut self) -> [u8; 32] {
+        [7; 32]
+    }
     fn sleep(&mut self, _: f64) {}
     fn read_file(&mut self, _: &str) -> Result<String, String> {
-        Err("no file".into())
+        self.0.borrow().written.last().cloned().ok_or_else(|| "no file".into())
     }
     fn write_file(&mut self, _: &str, text: &str) -> Result<(), String> {
         let mut outside = self.0.borrow_mut();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use resp::Args;
 use types::{CommandError, Propagation};
 
+use crate::acl::Context;
 use crate::client::{Client, ClientId, State};
 use crate::server::Server;
 
@@ -70,7 +71,15 @@ pub(crate) fn exec(server: &mut Server, client: &mut Client, _: Args<'_>) -> Res
     client.state.add(State::IN_EXEC);
     server.replicating.begin_transaction();
     for command in &queued {
-        server.call(client, command.entry, command.args(), None);
+        // Users may have changed since it was queued.
+        match server.acl_check(client, command.entry, command.args()) {
+            Ok(()) => server.call(client, command.entry, command.args(), None),
+            Err(denied) => {
+                let error = denied.text_in_exec();
+                server.log_denial(client, denied, Context::Multi);
+                server.answer_error(client, &error);
+            }
+        }
     }
     server.end_transaction(client.db);
     // Its commands were propagated one by one, between MULTI and EXEC of their own.

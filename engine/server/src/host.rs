@@ -1,5 +1,6 @@
 //! The server's [`Host`]: files, forks, the log, figures of the process.
 
+use std::io::Read as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -97,6 +98,14 @@ impl Host for ProcessHost {
 
     fn snapshot_cow_bytes(&self) -> u64 {
         self.child.cow_bytes.get()
+    }
+
+    fn entropy(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+        // A password that can be guessed is worse than a server that ends.
+        read.expect("the system's random numbers");
+        bytes
     }
 
     fn sleep(&mut self, seconds: f64) {

@@ -117,7 +117,11 @@ async fn serve(start: Start, machine: Option<::sentinel::Config>, log: Rc<Log>, 
     let port = config.settings.port;
     let unix_path = config.settings.unixsocket.clone();
     let tcp = !listeners.tcp.is_empty();
-    let server = Server::new(config, identity(), Box::new(host), shell::now(started));
+    let mut server = Server::new(config, identity(), Box::new(host), shell::now(started));
+    if let Err(text) = server.load_users_at_start() {
+        server.log(Level::Warning, text);
+        return 1;
+    }
     let shell = &Rc::new(Shell::new(server, child, started));
     tokio::task::spawn_local(tick(shell.clone()));
     tokio::task::spawn_local(snapshot_child::follow_all(shell.clone()));

@@ -75,6 +75,8 @@ pub enum Begin {
     Index(i32),
     /// After this word, searched from the given argument (from the end when negative).
     Keyword(&'static str, i32),
+    /// Only code can tell (SORT's STORE, which may stand anywhere among other options).
+    Unknown,
 }
 
 /// Which arguments from there on are keys.
@@ -84,6 +86,8 @@ pub enum Find {
     Range(i32, i32, i32),
     /// A number of keys stands at `numkeys`, the first of them at `first`, every `step` (all relative).
     Count(i32, i32, i32),
+    /// Only code can tell.
+    Unknown,
 }
 
 /// One key at argument 1.

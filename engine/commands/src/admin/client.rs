@@ -176,8 +176,15 @@ fn setinfo(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), Co
     Ok(())
 }
 
+impl Server {
+    /// A client's line of CLIENT LIST, without its end.
+    pub(crate) fn describe_client(&self, client: &Client) -> String {
+        describe(client, self.now.mono_ms)
+    }
+}
+
 fn info(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
-    let text = describe(client, server.now.mono_ms) + "\n";
+    let text = server.describe_client(client) + "\n";
     client.writer().verbatim("txt", text.as_bytes());
     Ok(())
 }
@@ -273,7 +280,7 @@ fn describe(client: &Client, now_ms: u64) -> String {
     let _ = write!(
         line,
         "watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs={} rbp={} obl={output} oll=0 omem={} tot-mem={} \
-         events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         events=r cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
         client.rare.watching.len(),
         client.query_bytes,
         client.rare.queued_bytes,
@@ -282,6 +289,7 @@ fn describe(client: &Client, now_ms: u64) -> String {
         client.unsent,
         client.memory_bytes(),
         client.last_command.map_or("NULL", |entry| entry.full_name.as_str()),
+        String::from_utf8_lossy(client.user_name()),
         if client.protocol == Protocol::Resp3 { 3 } else { 2 },
         client.rare.lib_name,
         client.rare.lib_version,
@@ -296,12 +304,12 @@ struct Filter {
     of_type: Option<String>,
     address: Option<String>,
     local: Option<String>,
-    user: Option<String>,
+    user: Option<Vec<u8>>,
     keep_me: bool,
 }
 
 impl Filter {
-    fn parse(args: Args<'_>) -> Result<Self, CommandError> {
+    fn parse(server: &Server, args: Args<'_>) -> Result<Self, CommandError> {
         let mut filter = Filter { keep_me: true, ..Self::default() };
         if !args.len().is_multiple_of(2) {
             return Err(CommandError::Syntax);
@@ -317,10 +325,10 @@ impl Filter {
                 b"type" => filter.of_type = Some(type_word(args.at(at + 1))?),
                 b"addr" => filter.address = Some(value),
                 b"laddr" => filter.local = Some(value),
-                b"user" if value != "default" => {
+                b"user" if server.acl.user(args.at(at + 1)).is_none() => {
                     return Err(CommandError::new(format!("ERR No such user '{value}'")));
                 }
-                b"user" => filter.user = Some(value),
+                b"user" => filter.user = Some(args.at(at + 1).to_vec()),
                 b"skipme" => match value.to_ascii_lowercase().as_str() {
                     "yes" => filter.keep_me = true,
                     "no" => filter.keep_me = false,
@@ -345,7 +353,7 @@ impl Filter {
             && self.of_type.as_deref().is_none_or(|word| is_of_type(client, word))
             && self.address.as_ref().is_none_or(|address| client.peer.address == *address)
             && self.local.as_ref().is_none_or(|local| client.peer.local == *local)
-            && self.user.as_ref().is_none_or(|_| !client.state.has(State::UNAUTHENTICATED))
+            && self.user.as_ref().is_none_or(|user| client.user_name() == user)
     }
 }
 
@@ -355,7 +363,7 @@ fn kill(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
         true => {
             Filter { address: Some(String::from_utf8_lossy(args.at(2)).into_owned()), ..Filter::default() }
         }
-        false => Filter::parse(args.from(2))?,
+        false => Filter::parse(server, args.from(2))?,
     };
     let others: Vec<ClientId> =
         server.clients.iter().filter(|other| filter.matches(other)).map(|other| other.id).collect();

@@ -110,6 +110,9 @@ fn set(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), C
             }
         }
     }
+    if server.config.settings.requirepass != before.settings.requirepass {
+        server.set_default_password(client);
+    }
     server.settings_changed();
     client.writer().ok();
     Ok(())
@@ -146,6 +149,7 @@ impl Server {
             config.password = some(&settings.masterauth);
             config.timeout_ms = settings.repl_timeout as u64 * 1000;
         }
+        self.acl.log.trim(settings.acllog_max_len as usize);
         self.refresh_gates();
         self.refresh_limits();
         self.refresh_client_limits();
@@ -170,6 +174,7 @@ fn rewrite_(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(),
     };
     // A file that was deleted meanwhile is made anew.
     let old = server.host.read_file(&path).unwrap_or_default();
+    server.config.user_lines = server.acl.lines();
     let text = rewrite(&server.config, &old);
     if let Err(reason) = server.host.write_file(&path, &text) {
         server.log(crate::config::Level::Warning, format!("CONFIG REWRITE failed: {reason}"));

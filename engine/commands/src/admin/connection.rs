@@ -98,33 +98,37 @@ fn auth(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
         3 => (args.at(1), args.at(2)),
         _ => return Err(CommandError::Syntax),
     };
-    if args.len() == 2 && server.config.settings.requirepass.is_empty() {
+    if args.len() == 2 && server.acl.default_user().nopass {
         return Err(CommandError::new(
             "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
              configuration is correct?",
         ));
     }
-    server.authenticate(client, user, password)?;
+    server.authenticate(client, args.at(0), user, password)?;
     client.writer().ok();
     Ok(())
 }
 
 impl Server {
-    fn authenticate(&self, client: &mut Client, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
-        let wanted = self.config.settings.requirepass.as_bytes();
-        let known = user == b"default" && (wanted.is_empty() || same_secret(password, wanted));
-        if !known {
-            return Err(CommandError::new(WRONG_PASSWORD));
+    /// Makes the connection that of `user`, if that is the password; `command` names what asks for it.
+    fn authenticate(
+        &mut self,
+        client: &mut Client,
+        command: &[u8],
+        user: &[u8],
+        password: &[u8],
+    ) -> Result<(), CommandError> {
+        match self.acl.user(user).filter(|user| user.takes_password(password)).cloned() {
+            Some(user) => {
+                self.become_user(client, user);
+                Ok(())
+            }
+            None => {
+                self.log_failed_auth(client, command, user);
+                Err(CommandError::new(WRONG_PASSWORD))
+            }
         }
-        client.state.remove(State::UNAUTHENTICATED);
-        Ok(())
     }
-}
-
-/// Compares without telling by its duration where the difference is.
-fn same_secret(a: &[u8], b: &[u8]) -> bool {
-    let differences = a.iter().zip(b).fold(0, |found, (a, b)| found | (a ^ b));
-    a.len() == b.len() && differences == 0
 }
 
 fn hello(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
@@ -137,24 +141,27 @@ fn hello(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(),
             return Err(CommandError::new("ERR Protocol version is not an integer or out of range"));
         }
     };
-    let mut name = None;
+    let (mut name, mut credentials) = (None, None);
     let mut at = 2;
     while at < args.len() {
         let left = args.len() - at - 1;
         match args.at(at).to_ascii_lowercase().as_slice() {
             b"auth" if left >= 2 => {
-                server.authenticate(client, args.at(at + 1), args.at(at + 2))?;
+                credentials = Some((args.at(at + 1), args.at(at + 2)));
                 at += 3;
             }
             b"setname" if left >= 1 => {
                 name = Some(super::client::checked_name(args.at(at + 1))?);
                 at += 2;
             }
-            other => {
-                let option = String::from_utf8_lossy(other).into_owned();
+            _ => {
+                let option = String::from_utf8_lossy(args.at(at)).into_owned();
                 return Err(CommandError::new(format!("ERR Syntax error in HELLO option '{option}'")));
             }
         }
+    }
+    if let Some((user, password)) = credentials {
+        server.authenticate(client, args.at(0), user, password)?;
     }
     if client.state.has(State::UNAUTHENTICATED) {
         return Err(CommandError::new(
@@ -246,9 +253,7 @@ fn reset(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), Co
     {
         client.state.remove(bit);
     }
-    if !server.config.settings.requirepass.is_empty() {
-        client.state.add(State::UNAUTHENTICATED);
-    }
+    server.become_stranger(client);
     client.db = 0;
     client.protocol = Protocol::Resp2;
     client.name.clear();

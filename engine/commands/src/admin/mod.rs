@@ -15,6 +15,7 @@ use crate::table::AdminHandler;
 pub(crate) fn commands() -> impl Iterator<Item = &'static Command<AdminHandler>> {
     let tables = [
         connection::COMMANDS,
+        crate::acl::COMMANDS,
         client::COMMANDS,
         transactions::COMMANDS,
         transactions::PUBSUB_COMMANDS,

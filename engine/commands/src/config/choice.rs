@@ -63,6 +63,14 @@ choices! {
         NoEviction = "noeviction",
     }
 
+    /// `acl-pubsub-default`: what a new user may listen to.
+    PubsubDefault {
+        /// Every channel.
+        AllChannels = "allchannels",
+        /// None.
+        ResetChannels = "resetchannels",
+    }
+
     /// Who may use what could harm: DEBUG, MODULE, protected directives.
     Allowed {
         /// Nobody.

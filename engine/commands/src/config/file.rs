@@ -85,35 +85,10 @@ fn load_at_depth(
                 load_at_depth(config, &path, &included, include, depth + 1)?;
             }
             "sentinel" => config.sentinel_lines.push((index + 1, words.to_vec())),
-            "user" => default_user(words).map_err(error)?,
             _ => config.set_at_start(&name, words).map_err(|why| error(reason(&name, why)))?,
         }
     }
     Ok(())
-}
-
-/// `user default on nopass ~* &* +@all`, which real servers write into their files, is how things are here
-/// anyway; what would restrict someone is refused.
-fn default_user(words: &[Vec<u8>]) -> Result<(), String> {
-    const PLAIN: [&[u8]; 10] = [
-        b"on",
-        b"nopass",
-        b"sanitize-payload",
-        b"skip-sanitize-payload",
-        b"~*",
-        b"allkeys",
-        b"resetchannels",
-        b"&*",
-        b"allchannels",
-        b"+@all",
-    ];
-    let known = |word: &Vec<u8>| PLAIN.contains(&word.as_slice()) || word == b"allcommands";
-    match words.split_first() {
-        Some((name, rules)) if name == b"default" && rules.iter().all(known) => Ok(()),
-        _ => Err("users other than an unrestricted 'default' are not supported by this version; \
-                  use 'requirepass' for a password"
-            .into()),
-    }
 }
 
 /// Applies `--name value… --name value…`; gives the words that belong to no directive.

@@ -7,9 +7,6 @@
 
 /// Names and defaults.
 pub(super) const DEFAULTS: &[(&str, &str)] = &[
-    ("acl-pubsub-default", "resetchannels"),
-    ("aclfile", ""),
-    ("acllog-max-len", "128"),
     ("active-defrag-cycle-max", "25"),
     ("active-defrag-cycle-min", "1"),
     ("active-defrag-ignore-bytes", "104857600"),
@@ -121,7 +118,6 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("cluster-enabled", &["no"], "cluster mode"),
     ("tls-port", &["0"], "TLS"),
     ("tls-replication", &["no"], "TLS"),
-    ("aclfile", &[""], "an ACL file"),
 ];
 
 /// Refuses a value that asks for what is not there.

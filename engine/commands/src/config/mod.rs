@@ -13,7 +13,7 @@ mod rewrite;
 mod setting;
 mod settings;
 
-pub use choice::{Allowed, BytesOrPercent, Policy};
+pub use choice::{Allowed, BytesOrPercent, Policy, PubsubDefault};
 pub use file::{ConfigError, Source, load_lines, parse_arguments};
 pub use rewrite::rewrite;
 pub use setting::{
@@ -24,6 +24,9 @@ pub use settings::{Directive, Live, Settings};
 use std::collections::BTreeMap;
 
 use types::glob::{Case, matches};
+
+use crate::acl::{RuleError, Rules};
+use crate::table::TABLE;
 
 /// The whole configuration of a server.
 #[derive(Clone, Debug)]
@@ -36,6 +39,10 @@ pub struct Config {
     pub file: Option<String>,
     /// Lines of the file that configure a sentinel, with their numbers.
     pub sentinel_lines: Vec<(usize, Vec<Vec<u8>>)>,
+    /// The users there are now, as lines for CONFIG REWRITE.
+    pub user_lines: Vec<String>,
+    /// `user` lines: a name and its rules.
+    pub users: Vec<Vec<Vec<u8>>>,
     /// Times `save` was given since the file began: the first one replaces the default.
     saves_given: u32,
 }
@@ -47,6 +54,8 @@ impl Default for Config {
             inert: inert::DEFAULTS.iter().map(|(name, value)| (*name, value.to_string())).collect(),
             file: None,
             sentinel_lines: Vec::new(),
+            users: Vec::new(),
+            user_lines: Vec::new(),
             saves_given: 0,
         }
     }
@@ -78,6 +87,9 @@ impl Config {
         if name == "save" {
             self.saves_given += 1;
         }
+        if name == "user" && !words.is_empty() {
+            return self.add_user(words).map_err(SetError::Invalid);
+        }
         self.apply(&name, words)
     }
 
@@ -91,6 +103,20 @@ impl Config {
             return (directive.set)(&mut self.settings, &directive.split(value)).map_err(SetError::Invalid);
         }
         self.apply(&name, &[value.to_vec()])
+    }
+
+    /// Takes a `user` line, if its rules hold.
+    fn add_user(&mut self, words: &[Vec<u8>]) -> Result<(), String> {
+        let error = |word: &[u8], why| {
+            format!("Error in user declaration '{}': {why}", String::from_utf8_lossy(word))
+        };
+        if self.users.iter().any(|known| known[0] == words[0]) {
+            return Err(error(&words[0], RuleError::DuplicateUser));
+        }
+        let rules = Rules::new(&TABLE, &self.settings);
+        crate::acl::declared(rules, words).map_err(|(word, why)| error(&word, why))?;
+        self.users.push(words.to_vec());
+        Ok(())
     }
 
     fn apply(&mut self, name: &str, words: &[Vec<u8>]) -> Result<(), SetError> {

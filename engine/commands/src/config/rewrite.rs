@@ -25,10 +25,18 @@ pub fn rewrite(config: &Config, old: &str) -> String {
     let mut seen = HashSet::new();
     let mut marked = false;
     let mut lines = Vec::new();
+    // Users of a file of their own have no place here.
+    let mut users = if config.settings.aclfile.is_empty() { config.user_lines.clone() } else { Vec::new() };
     for line in old.lines() {
         let trimmed = line.trim();
         marked |= trimmed == MARK;
         let name = trimmed.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+        if name == "user" {
+            if !users.is_empty() {
+                lines.push(users.remove(0));
+            }
+            continue;
+        }
         let directive = if trimmed.starts_with('#') { None } else { find(&name) };
         match directive {
             None => lines.push(line.to_string()),
@@ -46,7 +54,9 @@ pub fn rewrite(config: &Config, old: &str) -> String {
     let changed = DIRECTIVES
         .iter()
         .filter(|d| seen.contains(d.name) || (d.get)(&config.settings) != (d.get)(&defaults));
-    let appended: Vec<String> = changed.flat_map(|d| pending.remove(d.name).unwrap_or_default()).collect();
+    let mut appended: Vec<String> =
+        changed.flat_map(|d| pending.remove(d.name).unwrap_or_default()).collect();
+    appended.append(&mut users);
     if !appended.is_empty() && !marked {
         lines.push(MARK.to_string());
     }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::choice::{Allowed, BytesOrPercent, Policy};
+use super::choice::{Allowed, BytesOrPercent, Policy, PubsubDefault};
 use super::setting::{BufferLimits, LogLevel, NotifyFlags, Permissions, SavePoints, Setting, Words};
 
 /// Whether CONFIG SET may change a directive.
@@ -126,6 +126,12 @@ directives! {
     protected_mode: bool = "yes", "protected-mode", Live;
     /// Password of the default user; empty for none.
     requirepass: String = "\"\"", "requirepass", Live;
+    /// File that users are kept in; empty: they are lines of the configuration.
+    aclfile: String = "\"\"", "aclfile", AtStart;
+    /// What a new user may listen to.
+    acl_pubsub_default: PubsubDefault = "resetchannels", "acl-pubsub-default", Live;
+    /// Refusals kept for ACL LOG.
+    acllog_max_len: i64 = "128", "acllog-max-len", Live, 0..=i64::MAX;
     /// Number of databases.
     databases: i64 = "16", "databases", AtStart, POSITIVE;
     /// Working directory: where the snapshot is.

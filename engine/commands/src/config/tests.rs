@@ -39,7 +39,7 @@ fn mistakes_name_file_line_and_reason() {
     check("daemonize maybe", "argument must be 'yes' or 'no'");
     check("logfile \"x", "Unbalanced quotes in configuration line");
     check("appendonly yes", "the append-only file is not supported by this version");
-    check("user alice on >secret ~*", "users other than an unrestricted 'default' are not supported");
+    check("user alice on >secret ~* wrong", "Error in user declaration 'wrong': Syntax error");
     check("include other.conf", "no file other.conf");
 }
 

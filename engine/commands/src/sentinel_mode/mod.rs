@@ -34,6 +34,11 @@ impl Server {
     pub fn become_sentinel(&mut self, config: ::sentinel::Config, outside: Box<dyn Host>, now: Now) {
         self.now = now;
         self.table = &SENTINEL_TABLE;
+        // Users are told apart by the commands there are.
+        self.acl = crate::acl::Acl::new(&self.config.settings.requirepass);
+        if let Err(text) = self.load_users_at_start() {
+            self.log(Level::Warning, text);
+        }
         let machine = Sentinel::new(config, self.random.next_u64(), machine_time(now));
         self.sentinel = Some(Box::new(SentinelMode {
             machine,
