@@ -5,6 +5,8 @@
 //! Every type keeps count of its memory, so that telling it costs nothing.
 
 mod dict;
+mod distinct;
+mod intset;
 mod limits;
 mod list;
 mod listpack;
@@ -16,6 +18,7 @@ mod stream;
 
 pub use dict::Dict;
 pub use hash::Hash;
+pub use intset::Intset;
 pub use limits::Limits;
 pub use list::List;
 pub use listpack::{Invalid, Iter, Listpack, Position};
