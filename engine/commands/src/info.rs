@@ -18,7 +18,7 @@ type Section = (&'static str, bool, fn(&Server, &mut Fields));
 const SECTIONS: &[Section] = &[
     ("Server", true, server),
     ("Clients", true, clients),
-    ("Memory", true, memory),
+    ("Memory", true, crate::memory_report::section),
     ("Persistence", true, persistence),
     ("Stats", true, stats),
     ("Replication", true, replication),
@@ -35,22 +35,22 @@ const OF_SENTINELS: [&str; 4] = ["Server", "Clients", "Stats", "CPU"];
 
 /// Lines `name:value`.
 #[derive(Default)]
-struct Fields(String);
+pub(crate) struct Fields(String);
 
 impl Fields {
-    fn add(&mut self, name: &str, value: impl std::fmt::Display) {
+    pub(crate) fn add(&mut self, name: &str, value: impl std::fmt::Display) {
         let _ = write!(self.0, "{name}:{value}\r\n");
     }
 
     /// A number of bytes, and the same for people.
-    fn bytes(&mut self, name: &str, bytes: u64) {
+    pub(crate) fn bytes(&mut self, name: &str, bytes: u64) {
         self.add(name, bytes);
         self.add(&format!("{name}_human"), human(bytes));
     }
 }
 
 /// `1.50M` and the like.
-fn human(bytes: u64) -> String {
+pub(crate) fn human(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["K", "M", "G", "T"];
     if bytes < 1024 {
         return format!("{bytes}B");
@@ -109,6 +109,9 @@ fn server(server: &Server, f: &mut Fields) {
     f.add("arch_bits", 64);
     f.add("monotonic_clock", "POSIX clock_gettime");
     f.add("multiplexing_api", "epoll");
+    f.add("atomicvar_api", "c11-builtin");
+    // No C compiler made this server.
+    f.add("gcc_version", "0.0.0");
     f.add("process_id", server.identity.pid);
     f.add("process_supervised", "no");
     f.add("run_id", String::from_utf8_lossy(&server.run_id));
@@ -151,54 +154,6 @@ fn clients(server: &Server, f: &mut Fields) {
     f.add("total_watched_keys", server.watched.len());
     f.add("total_blocking_keys", 0);
     f.add("total_blocking_keys_on_nokey", 0);
-}
-
-fn memory(server: &Server, f: &mut Fields) {
-    let figures = &server.info_figures;
-    let backlog = server.replicating.history.backlog().map_or(0, |backlog| backlog.size()) as u64;
-    let output = |replica: bool| -> u64 {
-        let of_kind = server.clients.iter().filter(|client| client.state.has(State::REPLICA) == replica);
-        of_kind.map(|client| (client.out.capacity() + size_of::<Client>()) as u64).sum()
-    };
-    let data: u64 = server.dbs.iter().map(|db| db.bytes() as u64).sum();
-    let (rss, used) = (figures.rss_bytes, figures.used_bytes.max(1));
-    f.bytes("used_memory", figures.used_bytes);
-    f.bytes("used_memory_rss", rss);
-    f.bytes("used_memory_peak", figures.peak_bytes);
-    f.add("used_memory_peak_perc", format!("{:.2}%", used as f64 * 100.0 / figures.peak_bytes.max(1) as f64));
-    f.add("used_memory_overhead", figures.used_bytes.saturating_sub(data));
-    f.add("used_memory_startup", figures.startup_bytes);
-    f.add("used_memory_dataset", data);
-    let net = figures.used_bytes.saturating_sub(figures.startup_bytes).max(1);
-    f.add("used_memory_dataset_perc", format!("{:.2}%", (data as f64 * 100.0 / net as f64).min(100.0)));
-    f.bytes("total_system_memory", figures.total_system_bytes);
-    f.add("used_memory_lua", 0);
-    f.add("used_memory_vm_eval", 0);
-    f.add("used_memory_lua_human", human(0));
-    f.add("used_memory_scripts_eval", 0);
-    f.add("number_of_cached_scripts", 0);
-    f.add("number_of_functions", 0);
-    f.add("number_of_libraries", 0);
-    f.add("used_memory_vm_functions", 0);
-    f.bytes("used_memory_vm_total", 0);
-    f.add("used_memory_functions", 0);
-    f.bytes("used_memory_scripts", 0);
-    f.bytes("maxmemory", server.config.settings.maxmemory);
-    f.add("maxmemory_policy", server.config.shown("maxmemory-policy"));
-    f.add("mem_fragmentation_ratio", format!("{:.2}", rss as f64 / used as f64));
-    f.add("mem_fragmentation_bytes", rss as i64 - used as i64);
-    f.add("mem_not_counted_for_evict", server.not_counted_bytes());
-    f.add("mem_replication_backlog", backlog);
-    f.add("mem_total_replication_buffers", backlog + output(true));
-    f.add("mem_clients_slaves", output(true));
-    f.add("mem_clients_normal", output(false));
-    f.add("mem_cluster_links", 0);
-    f.add("mem_aof_buffer", 0);
-    f.add("mem_allocator", "jemalloc");
-    f.add("active_defrag_running", 0);
-    let lazy = server.host.lazy_free();
-    f.add("lazyfree_pending_objects", lazy.pending);
-    f.add("lazyfreed_objects", lazy.freed);
 }
 
 fn persistence(server: &Server, f: &mut Fields) {
@@ -271,8 +226,9 @@ fn stats(server: &Server, f: &mut Fields) {
     f.add("sync_partial_ok", stats.sync_partial_ok);
     f.add("sync_partial_err", stats.sync_partial_err);
     f.add("expired_keys", effects.expired_keys);
-    f.add("expired_stale_perc", "0.00");
-    f.add("expired_time_cap_reached_count", 0);
+    f.add("expired_stale_perc", format!("{:.2}", server.expiry.stale_share * 100.0));
+    f.add("expired_time_cap_reached_count", server.expiry.capped);
+    f.add("expire_cycle_cpu_milliseconds", server.expiry.total_us / 1000);
     f.add("evicted_keys", server.eviction.stats.evicted_keys);
     f.add("evicted_clients", server.eviction.stats.evicted_clients);
     let (total_us, current_us) = server.exceeded_us();
@@ -403,6 +359,7 @@ fn cluster(_: &Server, f: &mut Fields) {
 
 fn keyspace(server: &Server, f: &mut Fields) {
     for (index, db) in server.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
-        f.add(&format!("db{index}"), format!("keys={},expires={},avg_ttl=0", db.len(), db.volatile_len()));
+        let (keys, volatile, ttl) = (db.len(), db.volatile_len(), server.average_ttl_ms(index));
+        f.add(&format!("db{index}"), format!("keys={keys},expires={volatile},avg_ttl={ttl}"));
     }
 }

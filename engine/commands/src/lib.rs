@@ -23,9 +23,11 @@ mod dispatch;
 mod eviction;
 #[cfg(test)]
 mod eviction_tests;
+mod expiry;
 mod gates;
 mod host;
 mod info;
+mod memory_report;
 mod persistence;
 mod pubsub;
 mod replicating;

@@ -10,6 +10,7 @@ use crate::client::{Blocked, ClientId, Peer, State};
 use crate::clients::Clients;
 use crate::config::{Config, Level};
 use crate::eviction::Eviction;
+use crate::expiry::ExpiryCycle;
 use crate::gates::Gates;
 use crate::host::{Garbage, Host};
 use crate::persistence::Persistence;
@@ -74,7 +75,7 @@ pub struct Server {
     pub(crate) active_expire: bool,
     /// Figures as the last INFO found them.
     pub(crate) info_figures: crate::host::Figures,
-    expire_from: usize,
+    pub(crate) expiry: ExpiryCycle,
     /// A deadline was set that is nearer than the next tick.
     pub(crate) timer_changed: bool,
 }
@@ -146,7 +147,7 @@ impl Server {
             limits: config.settings.limits(seed),
             active_expire: true,
             info_figures: crate::host::Figures::default(),
-            expire_from: 0,
+            expiry: ExpiryCycle::default(),
             timer_changed: false,
             config,
         };
@@ -404,41 +405,11 @@ impl Server {
             Some(Blocked::Wait { deadline_ms, .. }) => deadline_ms,
             _ => None,
         });
-        waits.chain(self.gates.pause.map(|pause| pause.until_ms)).chain(self.next_eviction_ms()).min()
-    }
-
-    /// Deletes keys whose deadline has passed: a bounded piece of work a tick and database.
-    fn expire_cycle(&mut self) {
-        const ENTRIES_PER_TICK: usize = 20_000;
-        if !self.active_expire || self.replicating.is_replica() || self.gates.pause.is_some() {
-            return;
-        }
-        let mut due = Vec::new();
-        for _ in 0..self.dbs.len() {
-            let db = self.expire_from % self.dbs.len();
-            if self.dbs[db].volatile_len() == 0 {
-                self.expire_from += 1;
-                continue;
-            }
-            let more = self.dbs[db].expire_cycle(WallMs(self.now.wall.0 - 1), ENTRIES_PER_TICK, &mut |key| {
-                due.push((db as u32, key.to_vec()))
-            });
-            if more {
-                break;
-            }
-            self.expire_from += 1;
-        }
-        for (db, key) in due {
-            let hash = self.dbs[db as usize].hash_of(&key);
-            if let Some(removed) = self.dbs[db as usize].remove(hash, &key) {
-                self.effects.discard(removed, types::Cause::Expired);
-                self.effects.expired_keys += 1;
-                self.effects.touched(db, &key);
-                self.effects.event(db, &key, types::Class::Expired, "expired");
-                self.effects.expired.push((db, key));
-            }
-        }
-        self.settle_effects();
+        waits
+            .chain(self.gates.pause.map(|pause| pause.until_ms))
+            .chain(self.next_eviction_ms())
+            .chain(self.next_expiry_ms())
+            .min()
     }
 
     fn unblock_timed_out(&mut self) {

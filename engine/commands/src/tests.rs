@@ -23,6 +23,9 @@ pub(crate) struct Outside {
     saves: usize,
     pub(crate) written: Vec<String>,
     pub(crate) fails: bool,
+    /// How far the clock goes with each look at it.
+    pub(crate) clock_step_us: u64,
+    clock_us: u64,
 }
 
 struct MemoryHost(Rc<RefCell<Outside>>);
@@ -76,6 +79,11 @@ impl Host for MemoryHost {
         Ok(path.to_string())
     }
     fn free(&mut self, _: Garbage) {}
+    fn clock_us(&self) -> u64 {
+        let mut outside = self.0.borrow_mut();
+        outside.clock_us += outside.clock_step_us;
+        outside.clock_us
+    }
 }
 
 pub(crate) struct World {

@@ -56,6 +56,11 @@ impl Db {
         self.entry_bytes + self.table.bytes() + self.scratch.capacity()
     }
 
+    /// The part of [`bytes`](Self::bytes) that is not entries.
+    pub fn table_bytes(&self) -> usize {
+        self.table.bytes() + self.scratch.capacity()
+    }
+
     /// The hash that all other calls take beside the key.
     #[inline]
     pub fn hash_of(&self, key: &[u8]) -> KeyHash {

@@ -191,6 +191,7 @@ fn resetstat(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<()
     server.effects.misses = 0;
     server.effects.expired_keys = 0;
     server.eviction.stats = EvictionStats::default();
+    server.expiry.reset_figures();
     server.host.reset_lazy_freed();
     client.writer().ok();
     Ok(())

@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod connection;
+mod memory;
 mod replication;
 mod server;
 mod transactions;
@@ -23,6 +24,7 @@ pub(crate) fn commands() -> impl Iterator<Item = &'static Command<AdminHandler>>
         config::COMMANDS,
         crate::command_info::COMMANDS,
         replication::COMMANDS,
+        memory::COMMANDS,
     ];
     tables.into_iter().flatten()
 }

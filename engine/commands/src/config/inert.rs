@@ -13,7 +13,6 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("active-defrag-max-scan-fields", "1000"),
     ("active-defrag-threshold-lower", "10"),
     ("active-defrag-threshold-upper", "100"),
-    ("active-expire-effort", "1"),
     ("activedefrag", "no"),
     ("activerehashing", "yes"),
     ("always-show-logo", "no"),

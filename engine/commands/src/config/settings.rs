@@ -230,6 +230,8 @@ directives! {
     lfu_log_factor: i64 = "10", "lfu-log-factor", Live, SECONDS;
     /// Minutes after which a counter of use loses one; 0 for never.
     lfu_decay_time: i64 = "1", "lfu-decay-time", Live, SECONDS;
+    /// How much of the processor expiring may take, from 1 to 10.
+    active_expire_effort: i64 = "1", "active-expire-effort", Live, 1..=10;
     /// Whether large values are freed in the background when they are evicted.
     lazyfree_lazy_eviction: bool = "no", "lazyfree-lazy-eviction", Live;
     /// Whether large values are freed in the background when a command replaces them.
