@@ -7,6 +7,7 @@ use resp::{Args, Batch, Parser, Protocol, Span, Writer};
 use crate::acl::User;
 use crate::replicating::ReplicaPeer;
 use crate::table::Entry;
+use crate::tracking::ClientTracking;
 
 /// A client's handle: its place, and the id that CLIENT LIST shows, which is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +75,8 @@ impl State {
     /// Running EXEC.
     pub(crate) const IN_EXEC: State = State(1 << 15);
 
+    /// CLIENT TRACKING ON.
+    pub(crate) const TRACKING: State = State(1 << 25);
     /// Its user may not do everything.
     pub(crate) const RESTRICTED: State = State(1 << 24);
 
@@ -85,6 +88,9 @@ impl State {
     pub(crate) const REPLICATION: State = State(32 | 64);
     /// Its commands need a look at who it is before they run.
     pub(crate) const SPECIAL: State = State(1 | 32 | 64 | 128 | 256 | 512 | 1024 | 2048 | (1 << 24));
+
+    /// Something must be done once its command is over.
+    pub(crate) const AFTERWARDS: State = State(Self::SPECIAL.0 | Self::TRACKING.0);
 
     /// Whether any of `other` is set.
     pub(crate) fn has(self, other: State) -> bool {
@@ -154,6 +160,7 @@ pub(crate) struct Rare {
     pub(crate) channels: Vec<Vec<u8>>,
     pub(crate) patterns: Vec<Vec<u8>>,
     pub(crate) shard_channels: Vec<Vec<u8>>,
+    pub(crate) tracking: Option<Box<ClientTracking>>,
     /// Whose connection it is; none for the default user's.
     pub(crate) user: Option<Rc<User>>,
     pub(crate) lib_name: String,

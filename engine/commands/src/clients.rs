@@ -4,6 +4,8 @@
 //! server and any other client. Bytes meant for it in that time (a message it publishes to itself) are
 //! kept and appended when it is put back.
 
+use resp::Protocol;
+
 use crate::client::{Client, ClientId, Peer, State};
 use crate::client_memory::Watch;
 
@@ -15,6 +17,8 @@ pub(crate) struct Clients {
     connected: usize,
     /// The client that is out of its place, and what was sent to it since.
     out_of_place: Option<(ClientId, Vec<u8>, State)>,
+    /// The protocol of the client that is out of its place, as of its last command.
+    running_protocol: Protocol,
     /// Clients the shell must look at.
     woken: Vec<ClientId>,
     /// What they may hold.
@@ -57,8 +61,10 @@ impl Clients {
     /// Takes a client out of its place while its command runs.
     pub(crate) fn take(&mut self, id: ClientId) -> Option<Box<Client>> {
         self.get(id)?;
+        let client = self.slots[id.slot as usize].take()?;
         self.out_of_place = Some((id, Vec::new(), State::default()));
-        self.slots[id.slot as usize].take()
+        self.running_protocol = client.protocol;
+        Some(client)
     }
 
     /// Puts it back, with what was sent to it meanwhile.
@@ -74,10 +80,29 @@ impl Clients {
 
     /// Hands over what was sent to the running client so far, so that order is kept between commands.
     pub(crate) fn flush_running(&mut self, client: &mut Client) {
+        self.running_protocol = client.protocol;
         if let Some((_, bytes, state)) = &mut self.out_of_place {
             client.out.append(bytes);
             client.state.add(std::mem::take(state));
         }
+    }
+
+    /// The protocol in which a client is told what it did not ask for, wherever the client is.
+    pub(crate) fn protocol_of(&self, id: ClientId) -> Option<Protocol> {
+        match &self.out_of_place {
+            Some((running, ..)) if *running == id => Some(self.running_protocol),
+            _ => self.get(id).map(|client| client.protocol),
+        }
+    }
+
+    /// The running client has chosen another protocol.
+    pub(crate) fn protocol_changed(&mut self, protocol: Protocol) {
+        self.running_protocol = protocol;
+    }
+
+    /// Whether a client is still there.
+    pub(crate) fn is_connected(&self, id: ClientId) -> bool {
+        self.protocol_of(id).is_some()
     }
 
     /// Removes a client for good.

@@ -94,8 +94,9 @@ impl Server {
         let skipping = client.state.has(State::REPLY_SKIP);
         let ran = self.judge_and_run(client, ahead, args);
         self.clients.flush_running(client);
-        if client.state.has(State::SPECIAL) || skipping {
+        if client.state.has(State::AFTERWARDS) || skipping {
             self.drop_unwanted_reply(client, reply_from, skipping);
+            self.end_caching(client);
         }
         ran
     }
@@ -186,6 +187,9 @@ impl Server {
             let error = error.to_string();
             self.stats.error(&error);
             client.writer().error(&error);
+        }
+        if client.state.has(State::TRACKING) {
+            self.remember_tracked(client, entry, args);
         }
         if self.effects.dirty != dirty || self.has_effects() {
             self.settle_command(client, args, self.effects.dirty != dirty);
@@ -315,6 +319,7 @@ impl Server {
             self.start_wanted_snapshot();
         }
         self.flush_replication();
+        self.settle_tracking();
         self.settle_client_memory();
         self.free_garbage();
     }

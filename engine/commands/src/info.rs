@@ -143,7 +143,7 @@ fn clients(server: &Server, f: &mut Fields) {
         server.clients.iter().map(|client| client.out.len()).max().unwrap_or(0),
     );
     f.add("blocked_clients", blocked);
-    f.add("tracking_clients", 0);
+    f.add("tracking_clients", server.tracking.clients);
     let pubsub = server.clients.iter().filter(|client| client.state.has(State::PUBSUB)).count();
     f.add("pubsub_clients", pubsub);
     f.add(
@@ -243,16 +243,21 @@ fn stats(server: &Server, f: &mut Fields) {
     f.add("total_forks", server.persistence.forks);
     f.add("migrate_cached_sockets", 0);
     f.add("slave_expires_tracked_keys", 0);
-    // Active defragmentation and tracking are not there: nothing is theirs.
+    // There is no active defragmentation: nothing is its.
     f.add("active_defrag_hits", 0);
     f.add("active_defrag_misses", 0);
     f.add("active_defrag_key_hits", 0);
     f.add("active_defrag_key_misses", 0);
     f.add("total_active_defrag_time", 0);
     f.add("current_active_defrag_time", 0);
-    f.add("tracking_total_keys", 0);
-    f.add("tracking_total_items", 0);
-    f.add("tracking_total_prefixes", 0);
+    f.add("tracking_total_keys", server.tracking.key_count());
+    f.add("tracking_total_items", server.tracking.item_count());
+    f.add("tracking_total_prefixes", server.tracking.prefix_count());
+    let [auth, command, key, channel] = server.acl.log.denied;
+    f.add("acl_access_denied_auth", auth);
+    f.add("acl_access_denied_cmd", command);
+    f.add("acl_access_denied_key", key);
+    f.add("acl_access_denied_channel", channel);
     f.add("unexpected_error_replies", 0);
     f.add("total_error_replies", stats.error_count);
     f.add("dump_payload_sanitizations", 0);

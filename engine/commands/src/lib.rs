@@ -38,6 +38,7 @@ mod stats;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tracking;
 mod transactions;
 
 pub use client::{ClientId, Peer};

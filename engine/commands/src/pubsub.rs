@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use resp::{Args, Protocol, Writer};
+use resp::{Args, Writer};
 use types::CommandError;
 use types::glob::{Case, matches};
 
@@ -84,8 +84,7 @@ impl Server {
     }
 
     fn deliver(&mut self, id: ClientId, parts: &[&[u8]]) {
-        // The one client that is out of its place is running PUBLISH itself, which only RESP3 allows.
-        let protocol = self.clients.get(id).map_or(Protocol::Resp3, |client| client.protocol);
+        let Some(protocol) = self.clients.protocol_of(id) else { return };
         let mut bytes = Vec::new();
         let mut writer = Writer::new(&mut bytes, protocol);
         writer.push(parts.len());

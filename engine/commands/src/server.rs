@@ -19,6 +19,7 @@ use crate::replicating::Replicating;
 use crate::sentinel_mode::SentinelMode;
 use crate::stats::Stats;
 use crate::table::{TABLE, Table};
+use crate::tracking::Tracking;
 use crate::transactions::Watched;
 
 /// Commands looked at together: enough to hide memory latency, few enough to keep their lines cached.
@@ -57,6 +58,7 @@ pub struct Server {
     pub(crate) random: Random,
     pub(crate) pubsub: PubSub,
     pub(crate) acl: Acl,
+    pub(crate) tracking: Tracking,
     pub(crate) watched: Watched,
     pub(crate) replicating: Replicating,
     pub(crate) persistence: Persistence,
@@ -132,6 +134,7 @@ impl Server {
             effects: Effects::default(),
             random,
             pubsub: PubSub::default(),
+            tracking: Tracking::default(),
             acl: Acl::new(&config.settings.requirepass),
             watched: Watched::default(),
             replicating,
@@ -213,7 +216,8 @@ impl Server {
     }
 
     pub(crate) fn forget_client(&mut self, id: ClientId) {
-        let Some(client) = self.clients.remove(id) else { return };
+        let Some(mut client) = self.clients.remove(id) else { return };
+        self.end_tracking(&mut client);
         self.unwatch(&client);
         self.pubsub.remove_client(&client);
         if client.state.has(State::REPLICA) {

@@ -41,7 +41,7 @@ pub(crate) fn watch(server: &mut Server, client: &mut Client, args: Args<'_>) ->
             client.rare.watching.push(watched);
         }
     }
-    server.effects.watching = true;
+    server.refresh_watching();
     client.writer().ok();
     Ok(())
 }
@@ -115,7 +115,7 @@ impl Server {
                 }
             }
         }
-        self.effects.watching = !self.watched.is_empty();
+        self.refresh_watching();
     }
 
     fn watches_an_expired_key(&self, client: &Client) -> bool {
@@ -132,6 +132,13 @@ impl Server {
         let mut all = std::mem::take(&mut self.effects.touched);
         if whole_dbs && self.effects.watching {
             all.extend(self.watched_in_changed_dbs());
+        }
+        if self.tracking.clients > 0 {
+            let keys = all.iter().map(|(_, key)| key.as_slice());
+            self.invalidate(keys, running.as_deref_mut());
+            if !self.effects.flushed.is_empty() {
+                self.invalidate_all(running.as_deref_mut());
+            }
         }
         // What was flushed or exchanged concerns this command alone.
         self.effects.swapped = None;
@@ -166,8 +173,9 @@ impl Server {
         self.watched.keys().filter(|watched| gone(watched)).cloned().collect()
     }
 
-    /// Spoils the transactions of everyone who watches a key of these databases (FLUSHALL, a full sync).
+    /// Spoils the transactions of everyone who watches a key, and what anyone holds (a full sync).
     pub(crate) fn touch_all_watched(&mut self) {
+        self.invalidate_all(None);
         let ids: Vec<ClientId> = self.watched.values().flatten().copied().collect();
         for id in ids {
             if let Some(client) = self.clients.get_mut(id) {

@@ -11,6 +11,7 @@ use crate::client::{Blocked, Client, ClientId, State};
 use crate::gates::{Pause, Paused};
 use crate::server::Server;
 use crate::table::AdminHandler;
+use crate::tracking;
 
 const BASE: Meta = Meta {
     group: "connection",
@@ -121,7 +122,31 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[container(
             sub("no-touch", "Keeps commands from counting as use of keys.", "7.2.0", 3, "ON | OFF"),
             no_touch,
         ),
-        plain(sub("getredir", "Gives the id that invalidations are sent to.", "6.0.0", 2, ""), getredir),
+        plain(
+            sub("getredir", "Gives the id that invalidations are sent to.", "6.0.0", 2, ""),
+            tracking::getredir,
+        ),
+        plain(
+            Meta {
+                complexity: "O(1); some options may add to that",
+                ..sub(
+                    "tracking",
+                    "Has the server tell of changes to keys that this connection read.",
+                    "6.0.0",
+                    -3,
+                    "ON | OFF [REDIRECT client-id:integer] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
+                )
+            },
+            tracking::tracking,
+        ),
+        plain(
+            sub("caching", "Says whether the keys of the next command are tracked.", "6.0.0", 3, "YES | NO"),
+            tracking::caching,
+        ),
+        plain(
+            sub("trackinginfo", "Describes this connection's tracking.", "6.2.0", 2, ""),
+            tracking::trackinginfo,
+        ),
         plain(sub("help", "Lists the subcommands.", "5.0.0", 2, ""), help_),
     ],
 )];
@@ -255,6 +280,11 @@ fn describe(client: &Client, now_ms: u64) -> String {
             flags.push(letter);
         }
     }
+    if let Some(tracking) = &client.rare.tracking {
+        flags.push('t');
+        flags.extend(tracking.broken.then_some('R'));
+        flags.extend(tracking.broadcasts().then_some('B'));
+    }
     if client.blocked.is_some() {
         flags.push('b');
     }
@@ -280,7 +310,7 @@ fn describe(client: &Client, now_ms: u64) -> String {
     let _ = write!(
         line,
         "watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs={} rbp={} obl={output} oll=0 omem={} tot-mem={} \
-         events=r cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+         events=r cmd={} user={} redir={} resp={} lib-name={} lib-ver={}",
         client.rare.watching.len(),
         client.query_bytes,
         client.rare.queued_bytes,
@@ -290,6 +320,7 @@ fn describe(client: &Client, now_ms: u64) -> String {
         client.memory_bytes(),
         client.last_command.map_or("NULL", |entry| entry.full_name.as_str()),
         String::from_utf8_lossy(client.user_name()),
+        client.rare.tracking.as_ref().map_or(-1, |tracking| tracking.redirect_id() as i64),
         if client.protocol == Protocol::Resp3 { 3 } else { 2 },
         client.rare.lib_name,
         client.rare.lib_version,
@@ -508,16 +539,13 @@ fn no_touch(_: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), C
     on_or_off(client, args.at(2), State::NO_TOUCH)
 }
 
-fn getredir(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
-    client.writer().int(-1);
-    Ok(())
-}
-
 fn help_(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
     help(
         client,
         "CLIENT",
         &[
+            "CACHING (YES|NO)",
+            "    Whether the keys of the next command are tracked, in OPTIN and OPTOUT mode.",
             "GETNAME",
             "    The name of this connection.",
             "GETREDIR",
@@ -542,6 +570,11 @@ fn help_(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), Command
             "    Note LIB-NAME or LIB-VER.",
             "SETNAME <name>",
             "    Name this connection.",
+            "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+            "         [OPTIN] [OPTOUT] [NOLOOP]",
+            "    Tell of changes to keys that this connection read.",
+            "TRACKINGINFO",
+            "    Describe this connection's tracking.",
             "UNBLOCK <clientid> [TIMEOUT|ERROR]",
             "    Wake a client that waits in a command.",
             "UNPAUSE",

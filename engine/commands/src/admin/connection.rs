@@ -174,6 +174,7 @@ fn hello(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(),
         client.name = name;
     }
     client.protocol = protocol;
+    server.clients.protocol_changed(protocol);
     describe(server, client);
     Ok(())
 }
@@ -249,6 +250,7 @@ fn reset(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), Co
     }
     server.discard(client);
     server.unsubscribe_silently(client);
+    server.end_tracking(client);
     for bit in [State::REPLY_OFF, State::REPLY_SKIP, State::REPLY_SKIP_NEXT, State::NO_TOUCH, State::NO_EVICT]
     {
         client.state.remove(bit);

@@ -108,7 +108,6 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("tls-session-cache-size", "20480"),
     ("tls-session-cache-timeout", "300"),
     ("tls-session-caching", "yes"),
-    ("tracking-table-max-keys", "1000000"),
 ];
 
 /// Values that must not be taken for granted: the directive, what it may be set to, and what is missing.

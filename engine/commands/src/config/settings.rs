@@ -132,6 +132,8 @@ directives! {
     acl_pubsub_default: PubsubDefault = "resetchannels", "acl-pubsub-default", Live;
     /// Refusals kept for ACL LOG.
     acllog_max_len: i64 = "128", "acllog-max-len", Live, 0..=i64::MAX;
+    /// Keys remembered at the most for clients that track them; 0 for no limit.
+    tracking_table_max_keys: i64 = "1000000", "tracking-table-max-keys", Live, 0..=i64::MAX;
     /// Number of databases.
     databases: i64 = "16", "databases", AtStart, POSITIVE;
     /// Working directory: where the snapshot is.
