@@ -263,15 +263,17 @@ impl<'a> Ctx<'a> {
         key: Key<'_>,
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<Updated<R>, CommandError> {
-        if self.check_kind::<T>(key)? {
-            let access = self.access.stamp();
-            if let Some(Ok(updated)) = self.db().update(key.hash, key.bytes, access, change) {
-                return Ok(updated);
-            }
-            unreachable!("the key was there with this kind of value");
+        // The closure is called once, by whichever comes first to need it.
+        let mut change = Some(change);
+        let mut once = |value: &mut T| match change.take() {
+            Some(change) => change(value),
+            None => unreachable!("a value is changed twice"),
+        };
+        if let Some(updated) = self.update::<T, R>(key, &mut once)? {
+            return Ok(updated);
         }
         let mut value = T::default();
-        let result = change(&mut value);
+        let result = once(&mut value);
         let emptied = value.is_void();
         if !emptied {
             self.put(key, value, Expiry::Clear);

@@ -104,6 +104,14 @@ impl Dict {
     /// Adds an entry without a value; false when the key is there, whose entry stays as it is.
     #[inline]
     pub fn add(&mut self, key: &[u8]) -> bool {
+        if let Form::Table(table) = &mut self.form {
+            let hash = table.hash_of(key);
+            let absent = table.get(hash, key).is_none();
+            if absent {
+                table.insert(hash, Slot::new(recipe(key, Value::Bytes(b""))));
+            }
+            return absent;
+        }
         let absent = !self.contains(key);
         if absent {
             self.put(key, Value::Bytes(b""));

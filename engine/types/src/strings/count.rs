@@ -3,8 +3,8 @@
 use keyspace::{Expiry, Value};
 use resp::Args;
 
-use super::long_double::LongDouble;
 use crate::arguments::{integer, string};
+use crate::long_double::LongDouble;
 use crate::{Class, CommandError, Ctx};
 
 pub(super) fn incr(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {

@@ -5,8 +5,8 @@
 use keyspace::{Expiry, Value};
 use resp::Args;
 
-use super::get::write_value;
 use crate::arguments::{integer, string};
+use crate::replies::write_value;
 use crate::{Class, CommandError, Ctx, Key};
 
 /// The length of the string that is to be changed; none when the key is missing.

@@ -1,18 +1,11 @@
 //! Reading strings: GET, STRLEN, and the two that read and then change the key's life: GETDEL, GETEX.
 
 use keyspace::{Value, WallMs};
-use resp::{Args, Writer};
+use resp::Args;
 
 use crate::arguments::{Clock, is_word, string};
+use crate::replies::write_value;
 use crate::{Class, CommandError, Ctx, Key};
-
-/// Replies with a string.
-pub(super) fn write_value(out: &mut Writer<'_>, value: Value<'_>) {
-    match value {
-        Value::Int(number) => out.bulk_int(number),
-        Value::Bytes(bytes) => out.bulk(bytes),
-    }
-}
 
 /// What a reading command found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! String commands: their declarations here, their code in a file for each kind of work.
 //!
 //! - `get`: reading values; `set`: storing them, with deadlines and conditions; `multi`: many keys at once.
-//! - `edit`: parts of strings; `count`: numbers in strings, with `long_double` for fractions.
+//! - `edit`: parts of strings; `count`: numbers in strings.
 //! - `lcs`: the longest common subsequence.
 //!
 //! Behaviour, errors and what is replicated are those of Redis 7.2.4. Bitmaps and HyperLogLog, which live
@@ -11,7 +11,6 @@ mod count;
 mod edit;
 mod get;
 mod lcs;
-mod long_double;
 mod multi;
 mod set;
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use keyspace::Expiry;
 use resp::Args;
 
-use super::get::write_value;
 use super::set::store_string;
 use crate::arguments::string;
+use crate::replies::write_value;
 use crate::{CommandError, Ctx};
 
 pub(super) fn mget(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {

@@ -1,4 +1,4 @@
-//! The arithmetic of INCRBYFLOAT: 80-bit extended floating point, as x86 has it and Redis uses it.
+//! The arithmetic of INCRBYFLOAT and HINCRBYFLOAT: 80-bit extended floating point, as x86 has it and Redis uses it.
 //!
 //! Results must agree with Redis's to the last digit, so numbers are read, added and written exactly as
 //! the C library and the processor do it: 64 bits of mantissa, rounded to nearest even, exponents of 15
@@ -21,7 +21,7 @@ const DECIMAL_UNITS: u128 = 10u128.pow(DECIMALS as u32);
 
 /// A number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LongDouble {
+pub(crate) enum LongDouble {
     /// `mantissa × 2^exponent`, where the mantissa has 64 bits or the exponent is the smallest.
     Finite { negative: bool, mantissa: u64, exponent: i32 },
     /// Beyond all numbers. Texts can say so, sums cannot.
@@ -37,7 +37,7 @@ impl From<i64> for LongDouble {
 impl LongDouble {
     /// Reads what `strtold` reads, the whole text and no leading space: decimal, hexadecimal, infinity. A
     /// number too large, or too small to differ from zero, is none.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         if text.len() >= MAX_TEXT_BYTES {
             return None;
         }
@@ -57,7 +57,7 @@ impl LongDouble {
     }
 
     /// The sum; none when it is infinite or undefined.
-    pub(super) fn checked_add(self, other: Self) -> Option<Self> {
+    pub(crate) fn checked_add(self, other: Self) -> Option<Self> {
         let (
             Self::Finite { negative: sign, mantissa, exponent },
             Self::Finite { negative: other_sign, mantissa: other_mantissa, exponent: other_exponent },
@@ -86,7 +86,7 @@ impl LongDouble {
     }
 
     /// The text with up to 17 decimals.
-    pub(super) fn to_text(self) -> String {
+    pub(crate) fn to_text(self) -> String {
         let (negative, mut text) = match self {
             Self::Infinite { negative } => return if negative { "-inf" } else { "inf" }.to_owned(),
             Self::Finite { negative, mantissa, exponent: exponent @ 0.. } => {
