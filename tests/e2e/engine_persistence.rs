@@ -225,7 +225,7 @@ fn a_killed_snapshot_child_is_an_error_and_leaves_nothing() {
 /// A directory that nobody can write to, root included, has to be one that is gone.
 #[test]
 fn a_directory_that_cannot_be_written_to() {
-    let node = Node::start(Engine::Topple, &["--save", "3600 1"]);
+    let node = Node::start(Engine::Topple, &["--save", "3600 1", "--enable-protected-configs", "yes"]);
     node.ok("SET a 1");
     let gone = node.path("gone");
     fs::create_dir(&gone).expect("a directory");
@@ -287,7 +287,7 @@ fn shutdown_saves_when_told_to_or_when_save_points_are_set() {
 
 #[test]
 fn shutdown_that_cannot_save_does_not_end_the_server() {
-    let mut node = Node::start(Engine::Topple, &[]);
+    let mut node = Node::start(Engine::Topple, &["--enable-protected-configs", "local"]);
     let gone = node.path("gone");
     fs::create_dir(&gone).expect("a directory");
     node.ok(&format!("CONFIG SET dir {}", gone.display()));

@@ -66,7 +66,7 @@ impl Server {
             let name = args.at(0);
             // Pipelines repeat themselves: the last command's name is tried before the table.
             let entry = match last {
-                Some(entry) if entry.meta.name.as_bytes().eq_ignore_ascii_case(name) => Some(entry),
+                Some(entry) if entry.name.as_bytes().eq_ignore_ascii_case(name) => Some(entry),
                 _ => self.table.find(name),
             };
             last = entry.or(last);

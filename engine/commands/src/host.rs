@@ -5,7 +5,7 @@
 
 use keyspace::{Db, Removed};
 
-use crate::config::{Level, LogLevel};
+use crate::config::{Level, LogLevel, Settings};
 use crate::snapshot::SnapshotInfo;
 
 /// Where a snapshot child writes.
@@ -129,6 +129,12 @@ pub trait Host {
     /// What the allocator says of itself at length.
     fn allocator_report(&mut self) -> String {
         String::new()
+    }
+    /// Directives were changed that concern the process: where it listens, its title. An error names the
+    /// directive that could not be applied, and nothing has changed then.
+    fn settings_changed(&mut self, before: &Settings, now: &Settings) -> Result<(), (&'static str, String)> {
+        let _ = (before, now);
+        Ok(())
     }
     /// Microseconds of a clock that only goes forward, to bound and to time work by.
     fn clock_us(&self) -> u64 {

@@ -113,7 +113,10 @@ fn server(server: &Server, f: &mut Fields) {
     // No C compiler made this server.
     f.add("gcc_version", "0.0.0");
     f.add("process_id", server.identity.pid);
-    f.add("process_supervised", "no");
+    f.add(
+        "process_supervised",
+        if server.identity.supervised.is_empty() { "no" } else { server.identity.supervised },
+    );
     f.add("run_id", String::from_utf8_lossy(&server.run_id));
     f.add("tcp_port", settings.port);
     f.add("server_time_usec", server.now.wall.0 * 1000);
@@ -125,6 +128,17 @@ fn server(server: &Server, f: &mut Fields) {
     f.add("executable", &server.identity.executable);
     f.add("config_file", server.config.file.as_deref().unwrap_or_default());
     f.add("io_threads_active", 0);
+    if let Some(crate::server::Shutdown::Waiting { deadline_ms, .. }) = server.shutdown {
+        f.add("shutdown_in_milliseconds", deadline_ms.saturating_sub(server.now.mono_ms));
+    }
+    let tcp = (settings.port > 0).then(|| {
+        let bind = settings.bind.0.iter().map(|address| format!(",bind={address}")).collect::<String>();
+        format!("name=tcp{bind},port={}", settings.port)
+    });
+    let unix = (!settings.unixsocket.is_empty()).then(|| format!("name=unix,bind={}", settings.unixsocket));
+    for (index, listener) in tcp.into_iter().chain(unix).enumerate() {
+        f.add(&format!("listener{index}"), listener);
+    }
 }
 
 fn clients(server: &Server, f: &mut Fields) {

@@ -397,7 +397,10 @@ impl Server {
         }
         self.log(Level::Warning, format!("Received {signal} scheduling shutdown..."));
         self.log(Level::Warning, "User requested shutdown...");
-        let _ = self.begin_shutdown(None, false, false);
+        let settings = &self.config.settings;
+        let flags =
+            if signal == "SIGINT" { settings.shutdown_on_sigint } else { settings.shutdown_on_sigterm };
+        let _ = self.begin_shutdown(flags.save, flags.now, flags.force);
         self.after_commands();
     }
 

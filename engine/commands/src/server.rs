@@ -37,6 +37,8 @@ pub struct Identity {
     pub executable: String,
     /// Operating system, release and machine.
     pub os: String,
+    /// The supervisor that started it: `no`, `upstart` or `systemd`.
+    pub supervised: &'static str,
     /// Seed of everything random.
     pub seed: u64,
 }
@@ -125,7 +127,7 @@ impl Server {
         let replicating = Replicating::new(&config.settings, &mut random);
         let mut server = Self {
             host,
-            table: &TABLE,
+            table: if config.renames.is_empty() { &TABLE } else { Table::renamed(&config.renames) },
             sentinel: None,
             identity,
             run_id,

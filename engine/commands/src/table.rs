@@ -1,5 +1,6 @@
 //! The command table: every declared command by name.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use resp::Args;
@@ -24,6 +25,8 @@ pub(crate) enum Run {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) meta: &'static Meta,
+    /// What clients call it: its own name but for `rename-command`.
+    pub(crate) name: Cow<'static, str>,
     pub(crate) run: Run,
     pub(crate) subcommands: Vec<Entry>,
     /// `config|get` for a subcommand, else the name.
@@ -58,6 +61,18 @@ impl Table {
         Self::index(entries)
     }
 
+    /// The table of a server whose configuration gives commands other names, or none. Made once for a
+    /// process, it stays.
+    pub(crate) fn renamed(renames: &[(String, String)]) -> &'static Self {
+        let Self { mut entries, .. } = Self::of_servers();
+        for (original, name) in renames {
+            if let Some(entry) = entries.iter_mut().find(|entry| entry.meta.name == original) {
+                entry.name = Cow::Owned(name.clone());
+            }
+        }
+        Box::leak(Box::new(Self::index(entries)))
+    }
+
     fn of_sentinels() -> Self {
         let mut count = 0;
         let shared = crate::admin::commands().filter(|command| command.meta.flags.has(Flags::SENTINEL));
@@ -73,8 +88,8 @@ impl Table {
 
     fn index(entries: Vec<Entry>) -> Self {
         let mut slots = vec![0u16; (entries.len() * 4).next_power_of_two()];
-        for (index, entry) in entries.iter().enumerate() {
-            let mut at = hash(entry.meta.name.as_bytes()) as usize & (slots.len() - 1);
+        for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.name.is_empty()) {
+            let mut at = hash(entry.name.as_bytes()) as usize & (slots.len() - 1);
             while slots[at] != 0 {
                 at = (at + 1) & (slots.len() - 1);
             }
@@ -89,7 +104,7 @@ impl Table {
         loop {
             let index = self.slots[at].checked_sub(1)?;
             let entry = &self.entries[index as usize];
-            if entry.meta.name.as_bytes().eq_ignore_ascii_case(name) {
+            if entry.name.as_bytes().eq_ignore_ascii_case(name) {
                 return Some(entry);
             }
             at = (at + 1) & (self.slots.len() - 1);
@@ -147,6 +162,7 @@ fn entry<H: Copy>(
     let name = command.meta.name;
     Entry {
         meta: &command.meta,
+        name: Cow::Borrowed(name),
         run: run(command.run),
         subcommands: command.subcommands.iter().map(|sub| entry(sub, run, Some(name), count)).collect(),
         full_name: parent.map_or_else(|| name.to_string(), |parent| format!("{parent}|{name}")),

@@ -4,21 +4,29 @@ use std::io::Read as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use commands::config::Level;
+use commands::config::{Config, Level, Settings};
 use commands::snapshot::SnapshotInfo;
 use commands::{AllocatorFigures, Figures, Garbage, Host, LazyFreed, SnapshotTarget};
 use keyspace::Db;
 
+use crate::doors::Doors;
 use crate::log::{Log, Role};
 use crate::memory::Memory;
+use crate::options::Program;
 use crate::snapshot_child::{self, ChildState};
+use crate::standing;
 
 /// The process's side of the server.
 pub(crate) struct ProcessHost {
     log: Rc<Log>,
     role: std::cell::Cell<Role>,
     child: Rc<ChildState>,
-    port: i64,
+    doors: Rc<Doors>,
+    program: Program,
+    settings: Settings,
+    config_file: String,
+    /// The score for the kernel that the process was started with.
+    oom_score: i32,
     memory: Memory,
     started: Instant,
     startup_bytes: u64,
@@ -26,18 +34,50 @@ pub(crate) struct ProcessHost {
 }
 
 impl ProcessHost {
-    pub(crate) fn new(log: Rc<Log>, role: Role, child: Rc<ChildState>, port: i64) -> Self {
+    pub(crate) fn new(
+        log: Rc<Log>,
+        role: Role,
+        program: Program,
+        child: Rc<ChildState>,
+        doors: Rc<Doors>,
+        config: &Config,
+    ) -> Self {
         let memory = Memory::new();
         let startup_bytes = memory.used_bytes();
         Self {
             log,
             role: std::cell::Cell::new(role),
             child,
-            port,
+            doors,
+            program,
+            settings: config.settings.clone(),
+            config_file: config.file.clone().unwrap_or_default(),
+            oom_score: standing::oom_score(),
             memory,
             started: Instant::now(),
             startup_bytes,
             total_system_bytes: total_system_bytes(),
+        }
+    }
+}
+
+impl ProcessHost {
+    /// Sets the process's title, if it is to say anything.
+    pub(crate) fn show_title(&self) {
+        if self.settings.set_proc_title {
+            let name = if self.program == Program::Sentinel { "redis-sentinel" } else { "redis-server" };
+            sys::set_title(&standing::title(&self.settings, self.program, name, &self.config_file));
+        }
+    }
+
+    /// Tells the kernel how readily to kill this process, as its settings and role say.
+    pub(crate) fn apply_oom_score(&self) -> Result<(), String> {
+        let whose = usize::from(self.role.get() == Role::Replica);
+        let score =
+            standing::wanted_oom_score(&self.settings, self.oom_score, whose).unwrap_or(self.oom_score);
+        match score == standing::oom_score() {
+            true => Ok(()),
+            false => standing::set_oom_score(score),
         }
     }
 }
@@ -49,6 +89,7 @@ impl Host for ProcessHost {
 
     fn role_changed(&mut self, replica: bool) {
         self.role.set(if replica { Role::Replica } else { Role::Master });
+        let _ = self.apply_oom_score();
     }
 
     fn log_level_changed(&mut self, least: commands::config::LogLevel) {
@@ -83,8 +124,10 @@ impl Host for ProcessHost {
         info: &SnapshotInfo,
     ) -> Result<u64, String> {
         let kind = if target == SnapshotTarget::File { "redis-rdb-bgsave" } else { "redis-rdb-to-slaves" };
-        let title = format!("{kind} *:{}", self.port);
-        snapshot_child::begin(&self.child, &self.log, target, path, &title, dbs, info)
+        let title = standing::title(&self.settings, self.program, kind, &self.config_file);
+        let oom_score_adj = standing::wanted_oom_score(&self.settings, self.oom_score, 2);
+        let options = sys::SnapshotOptions { title: &title, extra: None, oom_score_adj };
+        snapshot_child::begin(&self.child, &self.log, target, path, options, dbs, info)
     }
 
     fn kill_snapshot(&mut self) {
@@ -140,6 +183,29 @@ impl Host for ProcessHost {
 
     fn used_bytes(&self) -> Option<u64> {
         Some(self.memory.used_bytes())
+    }
+
+    fn settings_changed(&mut self, before: &Settings, now: &Settings) -> Result<(), (&'static str, String)> {
+        if before.bind != now.bind || before.port != now.port {
+            self.doors.reopen(before, now, &self.log, self.role.get()).map_err(|_| {
+                match before.bind == now.bind {
+                    true => ("port", "Unable to listen on this port. Check server logs.".to_string()),
+                    false => ("bind", "Failed to bind to specified addresses.".to_string()),
+                }
+            })?;
+        }
+        self.settings = now.clone();
+        let standing = |settings: &Settings| (settings.oom_score_adj, settings.oom_score_adj_values);
+        if standing(before) != standing(now)
+            && let Err(reason) = self.apply_oom_score()
+        {
+            self.log(Level::Warning, &reason);
+            self.settings = before.clone();
+            let failed = "Failed to apply new oom_score_adj configuration, check server logs.";
+            return Err(("oom-score-adj", failed.into()));
+        }
+        self.show_title();
+        Ok(())
     }
 
     fn clock_us(&self) -> u64 {

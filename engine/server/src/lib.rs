@@ -7,7 +7,9 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+mod doors;
 mod host;
+mod include;
 mod listen;
 mod load;
 mod log;
@@ -18,6 +20,8 @@ mod sentinel;
 mod serve;
 mod shell;
 mod snapshot_child;
+mod standing;
+mod syslog;
 mod transfer;
 mod transport;
 

@@ -27,35 +27,38 @@ pub(crate) fn show(address: &SocketAddr) -> String {
     }
 }
 
-/// Opens every configured listener; an address that begins with `-` may fail.
-pub(crate) fn open(settings: &Settings, log: &Log, role: Role) -> Result<Listeners, String> {
-    let mut listeners = Listeners::default();
+/// Opens every configured TCP listener; an address that begins with `-` may fail.
+pub(crate) fn open_tcp(settings: &Settings, log: &Log, role: Role) -> Result<Vec<TcpListener>, String> {
+    let mut listeners = Vec::new();
     let port = settings.port as u16;
-    if port > 0 {
-        for word in &settings.bind.0 {
-            let (name, optional) = word.strip_prefix('-').map_or((word.as_str(), false), |name| (name, true));
-            match listen(name, port, settings.tcp_backlog as i32) {
-                Ok(listener) => listeners.tcp.push(listener),
-                Err(_) if optional => {}
-                Err(error) => {
-                    log.line(
-                        role,
-                        Level::Warning,
-                        &format!(
-                            "Warning: Could not create server TCP listening socket {name}:{port}: bind: {}",
-                            reason(&error)
-                        ),
-                    );
-                    log.line(
-                        role,
-                        Level::Warning,
-                        &format!("Failed listening on port {port} (tcp), aborting."),
-                    );
-                    return Err(format!("cannot listen on {name}:{port}: {}", reason(&error)));
-                }
+    if port == 0 {
+        return Ok(listeners);
+    }
+    for word in &settings.bind.0 {
+        let (name, optional) = word.strip_prefix('-').map_or((word.as_str(), false), |name| (name, true));
+        match listen(name, port, settings.tcp_backlog as i32) {
+            Ok(listener) => listeners.push(listener),
+            Err(_) if optional => {}
+            Err(error) => {
+                let text = format!(
+                    "Warning: Could not create server TCP listening socket {name}:{port}: bind: {}",
+                    reason(&error)
+                );
+                log.line(role, Level::Warning, &text);
+                return Err(format!("cannot listen on {name}:{port}: {}", reason(&error)));
             }
         }
     }
+    Ok(listeners)
+}
+
+/// Opens every configured listener.
+pub(crate) fn open(settings: &Settings, log: &Log, role: Role) -> Result<Listeners, String> {
+    let tcp = open_tcp(settings, log, role).inspect_err(|_| {
+        let text = format!("Failed listening on port {} (tcp), aborting.", settings.port);
+        log.line(role, Level::Warning, &text);
+    })?;
+    let mut listeners = Listeners { tcp, unix: None };
     if !settings.unixsocket.is_empty() {
         let _ = std::fs::remove_file(&settings.unixsocket);
         let listener = UnixListener::bind(&settings.unixsocket).map_err(|error| {

@@ -5,7 +5,9 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 
 use chrono::Local;
-use commands::config::{Level, LogLevel};
+use commands::config::{Level, LogLevel, Settings};
+
+use crate::syslog::Syslog;
 
 /// Which role a line speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,7 @@ impl Role {
 pub(crate) struct Log {
     file: RefCell<Option<File>>,
     path: String,
+    syslog: Option<Syslog>,
     least: std::cell::Cell<LogLevel>,
 }
 
@@ -48,7 +51,18 @@ impl Log {
                     .map_err(|error| format!("Can't open the log file: {error} ({path})"))?,
             ),
         };
-        Ok(Self { file: RefCell::new(file), path: path.into(), least: std::cell::Cell::new(least) })
+        Ok(Self {
+            file: RefCell::new(file),
+            path: path.into(),
+            syslog: None,
+            least: std::cell::Cell::new(least),
+        })
+    }
+
+    /// The same log, whose lines go to the system's too if the settings say so.
+    pub(crate) fn with_syslog(mut self, settings: &Settings) -> Self {
+        self.syslog = settings.syslog_enabled.then(|| Syslog::new(settings));
+        self
     }
 
     /// Changes the least severity that is logged.
@@ -70,6 +84,9 @@ impl Log {
         let time = Local::now().format("%d %b %Y %H:%M:%S%.3f");
         let line = format!("{}:{} {time} {mark} {text}\n", std::process::id(), role.letter());
         self.write(&line);
+        if let Some(syslog) = &self.syslog {
+            syslog.send(level, text);
+        }
     }
 
     /// Writes text as it is.
@@ -88,10 +105,13 @@ impl Log {
 
     /// The same log from a snapshot child, whose inherited descriptors are closed.
     pub(crate) fn reopened(&self) -> Self {
-        Self::open(&self.path, self.least.get()).unwrap_or_else(|_| Self {
+        let mut log = Self::open(&self.path, self.least.get()).unwrap_or_else(|_| Self {
             file: RefCell::new(None),
             path: String::new(),
+            syslog: None,
             least: self.least.clone(),
-        })
+        });
+        log.syslog = self.syslog.as_ref().map(Syslog::reopened);
+        log
     }
 }

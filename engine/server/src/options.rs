@@ -96,15 +96,17 @@ fn configure(program: Program, arguments: &[String]) -> Result<Config, String> {
         config.file = Some(path);
         rest = after;
     }
-    // `-` takes more directives from the standard input, after the file and before the options.
-    let stdin = rest.iter().any(|argument| argument == "-");
-    if stdin {
+    // `-`, first or last, takes more directives from the standard input, after the file and before the
+    // options.
+    let first = rest.first().is_some_and(|argument| argument == "-");
+    let last = rest.len() > 1 && rest.last().is_some_and(|argument| argument == "-");
+    if first || last {
         let text = std::io::read_to_string(std::io::stdin())
             .map_err(|error| format!("Can't read stdin: {error}"))?;
         load(&mut config, "-", &text)?;
     }
-    let options: Vec<String> = rest.iter().filter(|argument| *argument != "-").cloned().collect();
-    let loose = parse_arguments(&mut config, &options).map_err(|error: ConfigError| error.to_string())?;
+    let options = &rest[usize::from(first)..rest.len() - usize::from(last)];
+    let loose = parse_arguments(&mut config, options).map_err(|error: ConfigError| error.to_string())?;
     if let Some(word) = loose.first() {
         return Err(format!(
             "Unexpected argument '{word}': options begin with --, a configuration file comes first"
@@ -114,10 +116,7 @@ fn configure(program: Program, arguments: &[String]) -> Result<Config, String> {
 }
 
 fn load(config: &mut Config, path: &str, text: &str) -> Result<(), String> {
-    let mut include = |wanted: &str| {
-        std::fs::read_to_string(wanted).map_err(|error| format!("can't open config file '{wanted}': {error}"))
-    };
-    load_lines(config, path, text, &mut include).map_err(|error| error.to_string())
+    load_lines(config, path, text, &mut crate::include::read).map_err(|error| error.to_string())
 }
 
 fn absolute(path: &str) -> String {

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use commands::config::{Config, Level};
+use commands::config::{Config, Level, Supervised};
 use commands::{Identity, Server};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
 use crate::connection;
+use crate::doors::{Door, Doors};
 use crate::host::ProcessHost;
 use crate::listen::{self, Listeners};
 use crate::load;
@@ -18,10 +19,14 @@ use crate::options::{Program, Start};
 use crate::sentinel;
 use crate::shell::{self, Shell};
 use crate::snapshot_child::{self, ChildState};
+use crate::standing;
 use crate::transport::Transport;
 
 /// Time for connections to take their last output when the server ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// The pid file of a server in the background that names none.
+const DEFAULT_PIDFILE: &str = "/var/run/redis.pid";
 
 /// Runs the server; gives its exit code.
 pub(crate) fn run(mut start: Start) -> i32 {
@@ -40,15 +45,20 @@ pub(crate) fn run(mut start: Start) -> i32 {
         },
         Program::Server => None,
     };
-    let settings = &start.config.settings;
+    let supervisor = standing::supervisor(start.config.settings.supervised);
+    let settings = &mut start.config.settings;
+    if settings.daemonize && settings.pidfile.is_empty() {
+        settings.pidfile = DEFAULT_PIDFILE.into();
+    }
     if settings.daemonize
+        && supervisor == Supervised::No
         && let Err(error) = sys::daemonize()
     {
         crate::options::print(1, &format!("Can't go into the background: {error}\n"));
         return 1;
     }
     let log = match Log::open(&settings.logfile, settings.loglevel) {
-        Ok(log) => Rc::new(log),
+        Ok(log) => Rc::new(log.with_syslog(settings)),
         Err(text) => {
             crate::options::print(1, &format!("{text}\n"));
             return 1;
@@ -113,11 +123,17 @@ async fn serve(start: Start, machine: Option<::sentinel::Config>, log: Rc<Log>, 
     };
     write_pidfile(&config, &log, role);
     let child = Rc::new(ChildState::default());
-    let host = ProcessHost::new(log.clone(), role, child.clone(), config.settings.port);
+    let doors = Rc::new(Doors::default());
+    let host = ProcessHost::new(log.clone(), role, program, child.clone(), doors.clone(), &config);
+    host.show_title();
+    if let Err(reason) = host.apply_oom_score() {
+        log.line(role, Level::Warning, &reason);
+    }
+    let supervisor = standing::supervisor(config.settings.supervised);
     let port = config.settings.port;
     let unix_path = config.settings.unixsocket.clone();
     let tcp = !listeners.tcp.is_empty();
-    let mut server = Server::new(config, identity(), Box::new(host), shell::now(started));
+    let mut server = Server::new(config, identity(supervisor), Box::new(host), shell::now(started));
     if let Err(text) = server.load_users_at_start() {
         server.log(Level::Warning, text);
         return 1;
@@ -125,8 +141,7 @@ async fn serve(start: Start, machine: Option<::sentinel::Config>, log: Rc<Log>, 
     let shell = &Rc::new(Shell::new(server, child, started));
     tokio::task::spawn_local(tick(shell.clone()));
     tokio::task::spawn_local(snapshot_child::follow_all(shell.clone()));
-    accept_all(shell, listeners, &unix_path);
-    set_title(program, port);
+    accept_all(shell, doors, listeners, &unix_path);
     if let Some(machine) = machine {
         log.line(role, Level::Notice, &format!("Running mode=sentinel, port={port}."));
         shell.with(|server, now| server.become_sentinel(machine, Box::new(sentinel::Programs), now));
@@ -134,6 +149,9 @@ async fn serve(start: Start, machine: Option<::sentinel::Config>, log: Rc<Log>, 
     } else if let Err(text) = become_ready(shell, &log, role, tcp, &unix_path).await {
         log.line(role, Level::Warning, &text);
         return 1;
+    }
+    if let Err(text) = standing::tell_ready(supervisor) {
+        log.line(role, Level::Warning, &text);
     }
     tokio::task::spawn_local(signals(shell.clone()));
     shell.exit.wait().await;
@@ -169,7 +187,7 @@ async fn become_ready(
     Ok(())
 }
 
-fn identity() -> Identity {
+fn identity(supervisor: Supervised) -> Identity {
     let seed = std::collections::hash_map::RandomState::new();
     let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos() as u64);
     let read = |name: &str| {
@@ -177,6 +195,11 @@ fn identity() -> Identity {
     };
     Identity {
         pid: std::process::id(),
+        supervised: match supervisor {
+            Supervised::Upstart => "upstart",
+            Supervised::Systemd => "systemd",
+            Supervised::Auto | Supervised::No => "no",
+        },
         executable: std::env::current_exe()
             .map(|path| path.to_string_lossy().into_owned())
             .unwrap_or_default(),
@@ -216,30 +239,16 @@ fn write_pidfile(config: &Config, log: &Log, role: Role) {
     }
 }
 
-fn set_title(program: Program, port: i64) {
-    let (name, suffix) = match program {
-        Program::Server => ("redis-server", ""),
-        Program::Sentinel => ("redis-sentinel", " [sentinel]"),
-    };
-    sys::set_title(&format!("{name} *:{port}{suffix}"));
-}
-
-fn accept_all(shell: &Rc<Shell>, listeners: Listeners, unix_path: &str) {
-    for listener in listeners.tcp {
-        let shell = shell.clone();
-        tokio::task::spawn_local(async move {
-            loop {
-                match listener.accept().await {
-                    Ok((stream, _)) => {
-                        let keepalive_s = shell.server.borrow().config.settings.tcp_keepalive;
-                        let transport = Transport::tcp(stream, keepalive_s);
-                        tokio::task::spawn_local(connection::serve(shell.clone(), transport, String::new()));
-                    }
-                    Err(error) => refused(&shell, &error).await,
-                }
+fn accept_all(shell: &Rc<Shell>, doors: Rc<Doors>, listeners: Listeners, unix_path: &str) {
+    doors.add(listeners.tcp);
+    let accepting = shell.clone();
+    tokio::task::spawn_local(async move {
+        loop {
+            for door in doors.opened().await {
+                tokio::task::spawn_local(accept_tcp(accepting.clone(), door));
             }
-        });
-    }
+        }
+    });
     if let Some(listener) = listeners.unix {
         let (shell, path) = (shell.clone(), unix_path.to_string());
         tokio::task::spawn_local(async move {
@@ -253,6 +262,20 @@ fn accept_all(shell: &Rc<Shell>, listeners: Listeners, unix_path: &str) {
                 }
             }
         });
+    }
+}
+
+/// Accepts from one listener until it is closed.
+async fn accept_tcp(shell: Rc<Shell>, door: Rc<Door>) {
+    while let Some(accepted) = door.accept().await {
+        match accepted {
+            Ok(stream) => {
+                let keepalive_s = shell.server.borrow().config.settings.tcp_keepalive;
+                let transport = Transport::tcp(stream, keepalive_s);
+                tokio::task::spawn_local(connection::serve(shell.clone(), transport, String::new()));
+            }
+            Err(error) => refused(&shell, &error).await,
+        }
     }
 }
 

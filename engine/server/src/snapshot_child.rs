@@ -63,7 +63,7 @@ pub(crate) fn begin(
     log: &Rc<Log>,
     target: SnapshotTarget,
     path: &str,
-    title: &str,
+    options: sys::SnapshotOptions<'_>,
     dbs: &[Db],
     info: &SnapshotInfo,
 ) -> Result<u64, String> {
@@ -74,7 +74,7 @@ pub(crate) fn begin(
             (Some(OwnedFd::from(read)), Some(OwnedFd::from(write)))
         }
     };
-    let options = sys::SnapshotOptions { title, extra, oom_score_adj: None };
+    let options = sys::SnapshotOptions { extra, ..options };
     let forked = sys::fork_snapshot(options, |child| work(child, &log.reopened(), path, dbs, info))
         .map_err(|error| error.to_string())?;
     log.line(

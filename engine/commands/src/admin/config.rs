@@ -5,7 +5,7 @@ use types::{Command, CommandError, Flags, Meta};
 
 use super::{container, help, plain};
 use crate::client::Client;
-use crate::config::{SetError, rewrite};
+use crate::config::{SetError, Settings, rewrite};
 use crate::eviction::EvictionStats;
 use crate::server::Server;
 use crate::stats::Stats;
@@ -84,31 +84,18 @@ fn set(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), C
     if !pairs.len().is_multiple_of(2) {
         return Err(CommandError::Arity("config|set".into()));
     }
+    check_names(server, client, pairs)?;
     let before = server.config.clone();
-    let mut directory = None;
     for at in (0..pairs.len()).step_by(2) {
         let name = String::from_utf8_lossy(pairs.at(at)).into_owned();
-        let twice = (0..at).step_by(2).any(|earlier| pairs.at(earlier).eq_ignore_ascii_case(pairs.at(at)));
-        let set = match twice {
-            true => Err(SetError::Invalid("duplicate parameter".into())),
-            false => server.config.set_live(&name, pairs.at(at + 1)),
-        };
-        if let Err(error) = set {
+        if let Err(error) = server.config.set_live(&name, pairs.at(at + 1)) {
             server.config = before;
             return Err(refused(&name, &error));
         }
-        if name.eq_ignore_ascii_case("dir") {
-            directory = Some(server.config.settings.dir.clone());
-        }
     }
-    if let Some(directory) = directory {
-        match server.host.change_directory(&directory) {
-            Ok(absolute) => server.config.settings.dir = absolute,
-            Err(reason) => {
-                server.config = before;
-                return Err(refused("dir", &SetError::Invalid(reason)));
-            }
-        }
+    if let Err((name, reason)) = apply_outside(server, &before.settings) {
+        server.config = before;
+        return Err(refused(name, &SetError::Invalid(reason)));
     }
     if server.config.settings.requirepass != before.settings.requirepass {
         server.set_default_password(client);
@@ -116,6 +103,41 @@ fn set(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), C
     server.settings_changed();
     client.writer().ok();
     Ok(())
+}
+
+/// Directives that decide which files are written.
+const PROTECTED: [&str; 2] = ["dbfilename", "dir"];
+
+/// Judges all names before any value: whether they exist, may be changed, and come once.
+fn check_names(server: &Server, client: &Client, pairs: Args<'_>) -> Result<(), CommandError> {
+    let allowed = server.config.settings.enable_protected_configs.allows(client);
+    for at in (0..pairs.len()).step_by(2) {
+        let name = String::from_utf8_lossy(pairs.at(at)).to_ascii_lowercase();
+        server.config.check_live(&name).map_err(|error| refused(&name, &error))?;
+        let invalid = |reason: &str| refused(&name, &SetError::Invalid(reason.into()));
+        if PROTECTED.contains(&name.as_str()) && !allowed {
+            return Err(invalid("can't set protected config"));
+        }
+        if (0..at).step_by(2).any(|earlier| pairs.at(earlier).eq_ignore_ascii_case(pairs.at(at))) {
+            return Err(invalid("duplicate parameter"));
+        }
+    }
+    Ok(())
+}
+
+/// Does what changed settings ask of the outside, or undoes it and says which one failed.
+fn apply_outside(server: &mut Server, before: &Settings) -> Result<(), (&'static str, String)> {
+    let moved = server.config.settings.dir != before.dir;
+    if moved {
+        let directory = server.config.settings.dir.clone();
+        server.config.settings.dir =
+            server.host.change_directory(&directory).map_err(|reason| ("dir", reason))?;
+    }
+    let applied = server.host.settings_changed(before, &server.config.settings);
+    if applied.is_err() && moved {
+        let _ = server.host.change_directory(&before.dir);
+    }
+    applied
 }
 
 fn refused(name: &str, error: &SetError) -> CommandError {

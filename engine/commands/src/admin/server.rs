@@ -6,7 +6,6 @@ use types::{Command, CommandError, Flags, Meta};
 
 use super::{container, help, plain};
 use crate::client::Client;
-use crate::config::Allowed;
 use crate::persistence;
 use crate::server::Server;
 use crate::table::AdminHandler;
@@ -166,12 +165,7 @@ fn lolwut(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), Comman
 
 /// DEBUG is for those whom `enable-debug-command` lets.
 fn may_debug(server: &Server, client: &Client) -> Result<(), CommandError> {
-    let allowed = match server.config.settings.enable_debug_command {
-        Allowed::Yes => true,
-        Allowed::Local => client.peer.is_local,
-        Allowed::No => false,
-    };
-    if allowed {
+    if server.config.settings.enable_debug_command.allows(client) {
         return Ok(());
     }
     Err(CommandError::new(

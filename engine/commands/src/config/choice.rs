@@ -71,6 +71,52 @@ choices! {
         ResetChannels = "resetchannels",
     }
 
+    /// `supervised`: which supervisor is told that the server is ready.
+    Supervised {
+        /// upstart: the process stops itself.
+        Upstart = "upstart",
+        /// systemd: a message to its socket.
+        Systemd = "systemd",
+        /// Whichever the environment speaks of.
+        Auto = "auto",
+        /// None.
+        No = "no",
+    }
+
+    /// `syslog-facility`.
+    Facility {
+        /// user
+        User = "user",
+        /// local0
+        Local0 = "local0",
+        /// local1
+        Local1 = "local1",
+        /// local2
+        Local2 = "local2",
+        /// local3
+        Local3 = "local3",
+        /// local4
+        Local4 = "local4",
+        /// local5
+        Local5 = "local5",
+        /// local6
+        Local6 = "local6",
+        /// local7
+        Local7 = "local7",
+    }
+
+    /// `oom-score-adj`: how the kernel is told whom to kill first.
+    OomScore {
+        /// Not at all.
+        No = "no",
+        /// By values added to what the process was started with.
+        Yes = "yes",
+        /// The same.
+        Relative = "relative",
+        /// By values as they are.
+        Absolute = "absolute",
+    }
+
     /// Who may use what could harm: DEBUG, MODULE, protected directives.
     Allowed {
         /// Nobody.
@@ -79,6 +125,17 @@ choices! {
         Yes = "yes",
         /// Clients on this machine.
         Local = "local",
+    }
+}
+
+impl Allowed {
+    /// Whether this client may.
+    pub(crate) fn allows(self, client: &crate::client::Client) -> bool {
+        match self {
+            Allowed::Yes => true,
+            Allowed::Local => client.peer.is_local,
+            Allowed::No => false,
+        }
     }
 }
 
@@ -121,5 +178,87 @@ impl Policy {
     /// Whether keys without a deadline may go.
     pub fn takes_all_keys(self) -> bool {
         matches!(self, Policy::AllkeysLru | Policy::AllkeysLfu | Policy::AllkeysRandom)
+    }
+}
+
+/// `oom-score-adj-values`: for a master, a replica and a snapshot child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OomValues(pub [i32; 3]);
+
+impl Setting for OomValues {
+    const MANY_WORDS: bool = true;
+
+    fn parse(words: &[Vec<u8>], _: &RangeInclusive<i64>) -> Result<Self, String> {
+        let [master, replica, child] = words else { return Err("wrong number of arguments".into()) };
+        let number = |word: &Vec<u8>| {
+            let number = resp::number::parse_i64(word).and_then(|number| i32::try_from(number).ok());
+            number.filter(|number| (-2000..=2000).contains(number)).ok_or_else(|| {
+                "Invalid oom-score-adj-values, elements must be between -2000 and 2000.".to_string()
+            })
+        };
+        Ok(Self([number(master)?, number(replica)?, number(child)?]))
+    }
+
+    fn show(&self) -> String {
+        self.0.map(|value| value.to_string()).join(" ")
+    }
+
+    fn lines(&self) -> Vec<String> {
+        vec![self.show()]
+    }
+}
+
+/// `shutdown-on-sigterm` and `shutdown-on-sigint`: the options of SHUTDOWN that a signal stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownFlags {
+    /// SAVE (true) or NOSAVE (false), if either.
+    pub save: Option<bool>,
+    /// NOW: waits for no replica.
+    pub now: bool,
+    /// FORCE: ends though saving fails.
+    pub force: bool,
+}
+
+impl Setting for ShutdownFlags {
+    const MANY_WORDS: bool = true;
+
+    fn parse(words: &[Vec<u8>], _: &RangeInclusive<i64>) -> Result<Self, String> {
+        let mut flags = Self::default();
+        for word in words {
+            let save = match word.to_ascii_lowercase().as_slice() {
+                b"default" => continue,
+                b"save" => true,
+                b"nosave" => false,
+                b"now" => {
+                    flags.now = true;
+                    continue;
+                }
+                b"force" => {
+                    flags.force = true;
+                    continue;
+                }
+                _ => {
+                    return Err(
+                        "argument(s) must be one of the following: default, save, nosave, now, force".into(),
+                    );
+                }
+            };
+            if flags.save.is_some_and(|earlier| earlier != save) {
+                return Err("shutdown options SAVE and NOSAVE can't be used simultaneously".into());
+            }
+            flags.save = Some(save);
+        }
+        Ok(flags)
+    }
+
+    fn show(&self) -> String {
+        let save = self.save.map(|save| if save { "save" } else { "nosave" });
+        let words = [save, self.now.then_some("now"), self.force.then_some("force")];
+        let shown = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        if shown.is_empty() { "default".into() } else { shown }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        vec![self.show()]
     }
 }

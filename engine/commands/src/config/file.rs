@@ -46,12 +46,16 @@ impl ConfigError {
     }
 }
 
-/// Applies the lines of a file. `include` reads a file named by an `include` directive.
+/// Files read for an `include`: path and text each.
+pub type Included = Vec<(String, String)>;
+
+/// Applies the lines of a file. `include` reads the files that an `include` directive names, perhaps by a
+/// pattern.
 pub fn load_lines(
     config: &mut Config,
     file: &str,
     text: &str,
-    include: &mut dyn FnMut(&str) -> Result<String, String>,
+    include: &mut dyn FnMut(&str) -> Result<Included, String>,
 ) -> Result<(), ConfigError> {
     load_at_depth(config, file, text, include, 0)
 }
@@ -60,7 +64,7 @@ fn load_at_depth(
     config: &mut Config,
     file: &str,
     text: &str,
-    include: &mut dyn FnMut(&str) -> Result<String, String>,
+    include: &mut dyn FnMut(&str) -> Result<Included, String>,
     depth: u32,
 ) -> Result<(), ConfigError> {
     for (index, line) in text.lines().enumerate() {
@@ -81,51 +85,77 @@ fn load_at_depth(
             "include" => {
                 let path =
                     words.first().map(|word| String::from_utf8_lossy(word).into_owned()).unwrap_or_default();
-                let included = include(&path).map_err(error)?;
-                load_at_depth(config, &path, &included, include, depth + 1)?;
+                for (path, text) in include(&path).map_err(error)? {
+                    load_at_depth(config, &path, &text, include, depth + 1)?;
+                }
             }
             "sentinel" => config.sentinel_lines.push((index + 1, words.to_vec())),
-            _ => config.set_at_start(&name, words).map_err(|why| error(reason(&name, why)))?,
+            _ => {
+                let words = as_line(&name, words).map_err(error)?;
+                config.set_at_start(&name, &words).map_err(|why| error(reason(&name, why)))?;
+            }
         }
     }
     Ok(())
 }
 
 /// Applies `--name value… --name value…`; gives the words that belong to no directive.
+///
+/// As redis-server: the word behind a name is its value whatever it looks like, except behind `--save`, for
+/// which nothing means an empty value; further values end at the next `--`; name and value may also come as
+/// one word.
 pub fn parse_arguments(config: &mut Config, arguments: &[String]) -> Result<Vec<String>, ConfigError> {
     let mut loose = Vec::new();
     let mut at = 0;
     while at < arguments.len() {
-        let Some(name) = arguments[at].strip_prefix("--") else {
+        let Some(option) = arguments[at].strip_prefix("--") else {
             loose.push(arguments[at].clone());
             at += 1;
             continue;
         };
-        let mut words: Vec<Vec<u8>> = Vec::new();
-        let error = |words: &[Vec<u8>], reason: String| {
-            let shown: Vec<_> =
-                words.iter().map(|word| format!(" \"{}\"", String::from_utf8_lossy(word))).collect();
-            ConfigError {
-                source_line: Source::Arguments { text: format!("{name}{}", shown.concat()) },
-                reason,
+        at += 1;
+        let mut words = match resp::split::split_words(option.as_bytes()) {
+            Ok(words) => words,
+            Err(_) => {
+                return Err(wrong_argument(option, &[], "Unbalanced quotes in configuration line".into()));
             }
         };
-        at += 1;
-        // A directive's values end at the next directive, but its first value may look like one.
-        while at < arguments.len()
-            && (!arguments[at].starts_with("--") || (words.is_empty() && name == "save"))
-        {
+        let name = match words.is_empty() {
+            true => String::new(),
+            false => String::from_utf8_lossy(&words.remove(0)).into_owned(),
+        };
+        let is_save = name.eq_ignore_ascii_case("save");
+        let next_is_option = arguments.get(at).is_none_or(|next| next.starts_with("--"));
+        if words.is_empty() && is_save && next_is_option {
+            words.push(Vec::new());
+        } else if words.is_empty() && at < arguments.len() {
             words.push(arguments[at].clone().into_bytes());
             at += 1;
         }
-        // One argument may hold several words, as a line of a file would.
-        if words.len() == 1 && !words[0].is_empty() && splits(name) {
-            let split = resp::split::split_words(&words[0]);
-            words = split.map_err(|_| error(&words, "Unbalanced quotes in configuration line".into()))?;
+        while at < arguments.len() && !arguments[at].starts_with("--") {
+            words.push(arguments[at].clone().into_bytes());
+            at += 1;
         }
-        config.set_at_start(name, &words).map_err(|why| error(&words, reason(name, why)))?;
+        let line = as_line(&name, &words).map_err(|why| wrong_argument(&name, &words, why))?;
+        let set = config.set_at_start(&name, &line);
+        set.map_err(|why| wrong_argument(&name, &words, reason(&name, why)))?;
     }
     Ok(loose)
+}
+
+fn wrong_argument(name: &str, words: &[Vec<u8>], reason: String) -> ConfigError {
+    let shown: Vec<_> = words.iter().map(|word| format!(" \"{}\"", String::from_utf8_lossy(word))).collect();
+    ConfigError { source_line: Source::Arguments { text: format!("{name}{}", shown.concat()) }, reason }
+}
+
+/// One word may hold several for a directive that takes several.
+fn as_line(name: &str, words: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, String> {
+    match words {
+        [word] if !word.is_empty() && splits(name) => {
+            resp::split::split_words(word).map_err(|_| "Unbalanced quotes in configuration line".into())
+        }
+        _ => Ok(words.to_vec()),
+    }
 }
 
 fn splits(name: &str) -> bool {

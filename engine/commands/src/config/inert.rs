@@ -1,113 +1,203 @@
-//! Directives of Redis 7.2 that mean nothing here, or not yet: known, kept, shown.
+//! Directives of Redis 7.2 that mean nothing here, or not yet: known, checked, kept, shown.
 //!
 //! Most tune a mechanism that this engine does without (incremental rehashing, I/O threads, active
-//! defragmentation) or data types that it does not hold yet. A value that asks for something which would
-//! be missed (an append-only file, cluster mode, TLS) is refused, because a server that
-//! silently lacks what its configuration promises loses data.
+//! defragmentation, TLS). A value that asks for something which would be missed (an append-only file,
+//! cluster mode, TLS) is refused, because a server that silently lacks what its configuration promises
+//! loses data.
 
-/// Names and defaults.
-pub(super) const DEFAULTS: &[(&str, &str)] = &[
-    ("active-defrag-cycle-max", "25"),
-    ("active-defrag-cycle-min", "1"),
-    ("active-defrag-ignore-bytes", "104857600"),
-    ("active-defrag-max-scan-fields", "1000"),
-    ("active-defrag-threshold-lower", "10"),
-    ("active-defrag-threshold-upper", "100"),
-    ("activedefrag", "no"),
-    ("activerehashing", "yes"),
-    ("always-show-logo", "no"),
-    ("aof-disable-auto-gc", "no"),
-    ("aof-load-truncated", "yes"),
-    ("aof-rewrite-incremental-fsync", "yes"),
-    ("aof-timestamp-enabled", "no"),
-    ("aof-use-rdb-preamble", "yes"),
-    ("aof_rewrite_cpulist", ""),
-    ("appenddirname", "appendonlydir"),
-    ("appendfilename", "appendonly.aof"),
-    ("appendfsync", "everysec"),
-    ("appendonly", "no"),
-    ("auto-aof-rewrite-min-size", "67108864"),
-    ("auto-aof-rewrite-percentage", "100"),
-    ("bgsave_cpulist", ""),
-    ("bio_cpulist", ""),
-    ("busy-reply-threshold", "5000"),
-    ("cluster-allow-pubsubshard-when-down", "yes"),
-    ("cluster-allow-reads-when-down", "no"),
-    ("cluster-allow-replica-migration", "yes"),
-    ("cluster-announce-bus-port", "0"),
-    ("cluster-announce-hostname", ""),
-    ("cluster-announce-human-nodename", ""),
-    ("cluster-announce-ip", ""),
-    ("cluster-announce-port", "0"),
-    ("cluster-announce-tls-port", "0"),
-    ("cluster-config-file", "nodes.conf"),
-    ("cluster-enabled", "no"),
-    ("cluster-link-sendbuf-limit", "0"),
-    ("cluster-migration-barrier", "1"),
-    ("cluster-node-timeout", "15000"),
-    ("cluster-port", "0"),
-    ("cluster-preferred-endpoint-type", "ip"),
-    ("cluster-replica-no-failover", "no"),
-    ("cluster-replica-validity-factor", "10"),
-    ("cluster-require-full-coverage", "yes"),
-    ("cluster-slave-no-failover", "no"),
-    ("cluster-slave-validity-factor", "10"),
-    ("crash-log-enabled", "yes"),
-    ("crash-memcheck-enabled", "yes"),
-    ("disable-thp", "yes"),
-    ("dynamic-hz", "yes"),
-    ("enable-module-command", "no"),
-    ("enable-protected-configs", "no"),
-    ("ignore-warnings", ""),
-    ("io-threads", "1"),
-    ("io-threads-do-reads", "no"),
-    ("jemalloc-bg-thread", "yes"),
-    ("latency-monitor-threshold", "0"),
-    ("latency-tracking", "yes"),
-    ("latency-tracking-info-percentiles", "50 99 99.9"),
-    ("locale-collate", ""),
-    ("lua-time-limit", "5000"),
-    ("no-appendfsync-on-rewrite", "no"),
-    ("oom-score-adj", "no"),
-    ("oom-score-adj-values", "0 200 800"),
-    ("proc-title-template", "{title} {listen-addr} {server-mode}"),
-    ("propagation-error-behavior", "ignore"),
-    ("rdb-save-incremental-fsync", "yes"),
-    ("repl-diskless-load", "disabled"),
-    ("replica-ignore-disk-write-errors", "no"),
-    ("replica-lazy-flush", "no"),
-    ("sanitize-dump-payload", "no"),
-    ("server_cpulist", ""),
-    ("shutdown-on-sigint", "default"),
-    ("shutdown-on-sigterm", "default"),
-    ("slave-lazy-flush", "no"),
-    ("slowlog-log-slower-than", "10000"),
-    ("slowlog-max-len", "128"),
-    ("socket-mark-id", "0"),
-    ("supervised", "no"),
-    ("syslog-enabled", "no"),
-    ("syslog-facility", "local0"),
-    ("syslog-ident", "redis"),
-    ("tls-auth-clients", "yes"),
-    ("tls-ca-cert-dir", ""),
-    ("tls-ca-cert-file", ""),
-    ("tls-cert-file", ""),
-    ("tls-ciphers", ""),
-    ("tls-ciphersuites", ""),
-    ("tls-client-cert-file", ""),
-    ("tls-client-key-file", ""),
-    ("tls-client-key-file-pass", ""),
-    ("tls-cluster", "no"),
-    ("tls-dh-params-file", ""),
-    ("tls-key-file", ""),
-    ("tls-key-file-pass", ""),
-    ("tls-port", "0"),
-    ("tls-prefer-server-ciphers", "no"),
-    ("tls-protocols", ""),
-    ("tls-replication", "no"),
-    ("tls-session-cache-size", "20480"),
-    ("tls-session-cache-timeout", "300"),
-    ("tls-session-caching", "yes"),
+use std::ops::RangeInclusive;
+
+use resp::number::parse_i64;
+
+use super::setting::parse_memory;
+
+/// What a value may be.
+#[derive(Debug)]
+pub(super) enum Kind {
+    YesNo,
+    Int(RangeInclusive<i64>),
+    /// A number of bytes, with a unit or without.
+    Bytes(RangeInclusive<i64>),
+    OneOf(&'static [&'static str]),
+    Text,
+    /// Any number of words.
+    Words,
+}
+
+use Kind::{Bytes, Int, OneOf, Text, Words, YesNo};
+
+/// A directive without a meaning here.
+#[derive(Debug)]
+pub(super) struct Inert {
+    pub(super) name: &'static str,
+    pub(super) alias: Option<&'static str>,
+    pub(super) default: &'static str,
+    /// Whether CONFIG SET may change it.
+    pub(super) is_live: bool,
+    kind: Kind,
+}
+
+const INT: i64 = i32::MAX as i64;
+
+const fn live(name: &'static str, default: &'static str, kind: Kind) -> Inert {
+    Inert { name, alias: None, default, is_live: true, kind }
+}
+
+const fn fixed(name: &'static str, default: &'static str, kind: Kind) -> Inert {
+    Inert { name, alias: None, default, is_live: false, kind }
+}
+
+impl Inert {
+    const fn known_as(self, alias: &'static str) -> Self {
+        Self {
+            name: self.name,
+            alias: Some(alias),
+            default: self.default,
+            is_live: self.is_live,
+            kind: self.kind,
+        }
+    }
+
+    /// Its name and its older name.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.alias)
+    }
+
+    /// Whether its value is any number of words.
+    pub(super) fn has_words(&self) -> bool {
+        matches!(self.kind, Words)
+    }
+
+    /// The value as it is kept, if it is one.
+    pub(super) fn check(&self, words: &[Vec<u8>]) -> Result<String, String> {
+        refuse(self.name, words)?;
+        let text = |word: &Vec<u8>| String::from_utf8_lossy(word).into_owned();
+        if matches!(self.kind, Words) {
+            return Ok(words.iter().map(text).collect::<Vec<_>>().join(" "));
+        }
+        let [word] = words else { return Err("wrong number of arguments".into()) };
+        let within = |value: i64, range: &RangeInclusive<i64>| match range.contains(&value) {
+            true => Ok(value.to_string()),
+            false => Err(format!("argument must be between {} and {} inclusive", range.start(), range.end())),
+        };
+        match &self.kind {
+            YesNo => one_of(word, &["yes", "no"]).ok_or_else(|| "argument must be 'yes' or 'no'".into()),
+            OneOf(names) => one_of(word, names)
+                .ok_or_else(|| format!("argument(s) must be one of the following: {}", names.join(", "))),
+            Int(range) => {
+                within(parse_i64(word).ok_or("argument couldn't be parsed into an integer")?, range)
+            }
+            Bytes(range) => {
+                let bytes = parse_memory(word).and_then(|bytes| i64::try_from(bytes).ok());
+                within(bytes.ok_or("argument must be a memory value")?, range)
+            }
+            Text | Words => Ok(text(word)),
+        }
+    }
+}
+
+fn one_of(word: &[u8], names: &[&str]) -> Option<String> {
+    names.iter().find(|name| name.as_bytes().eq_ignore_ascii_case(word)).map(|name| name.to_string())
+}
+
+/// The directive called `name` (lower case).
+pub(super) fn find(name: &str) -> Option<&'static Inert> {
+    INERT.iter().find(|one| one.names().any(|known| known == name))
+}
+
+/// All of them.
+pub(super) const INERT: &[Inert] = &[
+    live("active-defrag-cycle-max", "25", Int(1..=99)),
+    live("active-defrag-cycle-min", "1", Int(1..=99)),
+    live("active-defrag-ignore-bytes", "104857600", Bytes(1..=i64::MAX)),
+    live("active-defrag-max-scan-fields", "1000", Int(1..=i64::MAX)),
+    live("active-defrag-threshold-lower", "10", Int(0..=1000)),
+    live("active-defrag-threshold-upper", "100", Int(0..=1000)),
+    live("activedefrag", "no", YesNo),
+    live("activerehashing", "yes", YesNo),
+    fixed("always-show-logo", "no", YesNo),
+    live("aof-disable-auto-gc", "no", YesNo),
+    live("aof-load-truncated", "yes", YesNo),
+    live("aof-rewrite-incremental-fsync", "yes", YesNo),
+    live("aof-timestamp-enabled", "no", YesNo),
+    live("aof-use-rdb-preamble", "yes", YesNo),
+    fixed("aof_rewrite_cpulist", "", Text),
+    fixed("appenddirname", "appendonlydir", Text),
+    fixed("appendfilename", "appendonly.aof", Text),
+    live("appendfsync", "everysec", OneOf(&["everysec", "always", "no"])),
+    live("appendonly", "no", YesNo),
+    live("auto-aof-rewrite-min-size", "67108864", Bytes(0..=i64::MAX)),
+    live("auto-aof-rewrite-percentage", "100", Int(0..=INT)),
+    fixed("bgsave_cpulist", "", Text),
+    fixed("bio_cpulist", "", Text),
+    live("busy-reply-threshold", "5000", Int(0..=i64::MAX)).known_as("lua-time-limit"),
+    live("cluster-allow-pubsubshard-when-down", "yes", YesNo),
+    live("cluster-allow-reads-when-down", "no", YesNo),
+    live("cluster-allow-replica-migration", "yes", YesNo),
+    live("cluster-announce-bus-port", "0", Int(0..=65535)),
+    live("cluster-announce-hostname", "", Text),
+    live("cluster-announce-human-nodename", "", Text),
+    live("cluster-announce-ip", "", Text),
+    live("cluster-announce-port", "0", Int(0..=65535)),
+    live("cluster-announce-tls-port", "0", Int(0..=65535)),
+    fixed("cluster-config-file", "nodes.conf", Text),
+    fixed("cluster-enabled", "no", YesNo),
+    live("cluster-link-sendbuf-limit", "0", Bytes(0..=i64::MAX)),
+    live("cluster-migration-barrier", "1", Int(0..=INT)),
+    live("cluster-node-timeout", "15000", Int(0..=i64::MAX)),
+    fixed("cluster-port", "0", Int(0..=65535)),
+    live("cluster-preferred-endpoint-type", "ip", OneOf(&["ip", "hostname", "unknown-endpoint"])),
+    live("cluster-replica-no-failover", "no", YesNo).known_as("cluster-slave-no-failover"),
+    live("cluster-replica-validity-factor", "10", Int(0..=INT)).known_as("cluster-slave-validity-factor"),
+    live("cluster-require-full-coverage", "yes", YesNo),
+    live("crash-log-enabled", "yes", YesNo),
+    live("crash-memcheck-enabled", "yes", YesNo),
+    fixed("disable-thp", "yes", YesNo),
+    live("dynamic-hz", "yes", YesNo),
+    live("hide-user-data-from-log", "no", YesNo),
+    live("ignore-warnings", "", Text),
+    fixed("io-threads", "1", Int(1..=128)),
+    fixed("io-threads-do-reads", "no", YesNo),
+    live("jemalloc-bg-thread", "yes", YesNo),
+    live("key-load-delay", "0", Int(i32::MIN as i64..=INT)),
+    live("latency-monitor-threshold", "0", Int(0..=i64::MAX)),
+    live("latency-tracking", "yes", YesNo),
+    live("latency-tracking-info-percentiles", "50 99 99.9", Words),
+    live("loading-process-events-interval-bytes", "2097152", Bytes(1024..=i32::MAX as i64)),
+    live("locale-collate", "", Text),
+    live("no-appendfsync-on-rewrite", "no", YesNo),
+    live("propagation-error-behavior", "ignore", OneOf(&["ignore", "panic", "panic-on-replicas"])),
+    live("rdb-save-incremental-fsync", "yes", YesNo),
+    live("repl-diskless-load", "disabled", OneOf(&["disabled", "on-empty-db", "swapdb"])),
+    live("replica-ignore-disk-write-errors", "no", YesNo),
+    live("replica-lazy-flush", "no", YesNo).known_as("slave-lazy-flush"),
+    live("sanitize-dump-payload", "no", OneOf(&["no", "yes", "clients"])),
+    fixed("server_cpulist", "", Text),
+    live("slowlog-log-slower-than", "10000", Int(-1..=i64::MAX)),
+    live("slowlog-max-len", "128", Int(0..=i64::MAX)),
+    fixed("socket-mark-id", "0", Int(0..=u32::MAX as i64)),
+    live("tls-auth-clients", "yes", OneOf(&["no", "yes", "optional"])),
+    live("tls-ca-cert-dir", "", Text),
+    live("tls-ca-cert-file", "", Text),
+    live("tls-cert-file", "", Text),
+    live("tls-ciphers", "", Text),
+    live("tls-ciphersuites", "", Text),
+    live("tls-client-cert-file", "", Text),
+    live("tls-client-key-file", "", Text),
+    live("tls-client-key-file-pass", "", Text),
+    live("tls-cluster", "no", YesNo),
+    live("tls-dh-params-file", "", Text),
+    live("tls-key-file", "", Text),
+    live("tls-key-file-pass", "", Text),
+    live("tls-port", "0", Int(0..=65535)),
+    live("tls-prefer-server-ciphers", "no", YesNo),
+    live("tls-protocols", "", Text),
+    live("tls-replication", "no", YesNo),
+    live("tls-session-cache-size", "20480", Int(0..=INT)),
+    live("tls-session-cache-timeout", "300", Int(0..=INT)),
+    live("tls-session-caching", "yes", YesNo),
+    live("use-exit-on-panic", "no", YesNo),
+    live("watchdog-period", "0", Int(0..=INT)),
 ];
 
 /// Values that must not be taken for granted: the directive, what it may be set to, and what is missing.
@@ -119,7 +209,7 @@ const ONLY: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Refuses a value that asks for what is not there.
-pub(super) fn refuse(name: &str, words: &[Vec<u8>]) -> Result<(), String> {
+fn refuse(name: &str, words: &[Vec<u8>]) -> Result<(), String> {
     let Some((_, allowed, what)) = ONLY.iter().find(|(known, ..)| *known == name) else { return Ok(()) };
     match words {
         [word] if allowed.iter().any(|value| value.as_bytes().eq_ignore_ascii_case(word)) => Ok(()),

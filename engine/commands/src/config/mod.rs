@@ -12,14 +12,18 @@ mod inert;
 mod rewrite;
 mod setting;
 mod settings;
+mod title;
 
-pub use choice::{Allowed, BytesOrPercent, Policy, PubsubDefault};
-pub use file::{ConfigError, Source, load_lines, parse_arguments};
+pub use choice::{
+    Allowed, BytesOrPercent, Facility, OomScore, OomValues, Policy, PubsubDefault, ShutdownFlags, Supervised,
+};
+pub use file::{ConfigError, Included, Source, load_lines, parse_arguments};
 pub use rewrite::rewrite;
 pub use setting::{
     BufferLimit, BufferLimits, Level, LogLevel, NotifyFlags, Permissions, SavePoint, SavePoints, Words,
 };
 pub use settings::{Directive, Live, Settings};
+pub use title::{TitleParts, TitleTemplate};
 
 use std::collections::BTreeMap;
 
@@ -27,6 +31,16 @@ use types::glob::{Case, matches};
 
 use crate::acl::{RuleError, Rules};
 use crate::table::TABLE;
+
+/// Directives that CONFIG GET shows only when it is asked for by name.
+const HIDDEN: [&str; 6] = [
+    "hide-user-data-from-log",
+    "key-load-delay",
+    "loading-process-events-interval-bytes",
+    "rdb-key-save-delay",
+    "use-exit-on-panic",
+    "watchdog-period",
+];
 
 /// The whole configuration of a server.
 #[derive(Clone, Debug)]
@@ -43,6 +57,8 @@ pub struct Config {
     pub user_lines: Vec<String>,
     /// `user` lines: a name and its rules.
     pub users: Vec<Vec<Vec<u8>>>,
+    /// Commands that go by another name, or by none.
+    pub(crate) renames: Vec<(String, String)>,
     /// Times `save` was given since the file began: the first one replaces the default.
     saves_given: u32,
 }
@@ -51,11 +67,12 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             settings: Settings::default(),
-            inert: inert::DEFAULTS.iter().map(|(name, value)| (*name, value.to_string())).collect(),
+            inert: inert::INERT.iter().map(|one| (one.name, one.default.to_string())).collect(),
             file: None,
             sentinel_lines: Vec::new(),
             users: Vec::new(),
             user_lines: Vec::new(),
+            renames: Vec::new(),
             saves_given: 0,
         }
     }
@@ -87,22 +104,63 @@ impl Config {
         if name == "save" {
             self.saves_given += 1;
         }
+        if name == "rename-command" {
+            return self.rename_command(words).map_err(SetError::Invalid);
+        }
+        if name == "loadmodule" {
+            return Err(SetError::Invalid("modules are not supported by this version".into()));
+        }
         if name == "user" && !words.is_empty() {
             return self.add_user(words).map_err(SetError::Invalid);
         }
         self.apply(&name, words)
     }
 
+    /// Whether CONFIG SET may change a directive at all.
+    pub fn check_live(&self, name: &str) -> Result<(), SetError> {
+        let name = name.to_ascii_lowercase();
+        let is_live = match (settings::find(&name), inert::find(&name)) {
+            (Some(directive), _) => directive.live == Live::Live,
+            (None, Some(inert)) => inert.is_live,
+            (None, None) => return Err(SetError::Unknown(nearest(&name, self.names()))),
+        };
+        if is_live { Ok(()) } else { Err(SetError::Immutable) }
+    }
+
     /// Sets a directive with CONFIG SET, whose value is one word.
     pub fn set_live(&mut self, name: &str, value: &[u8]) -> Result<(), SetError> {
+        self.check_live(name)?;
         let name = name.to_ascii_lowercase();
-        if let Some(directive) = settings::find(&name) {
-            if directive.live == Live::AtStart {
-                return Err(SetError::Immutable);
+        match settings::find(&name) {
+            Some(directive) => {
+                (directive.set)(&mut self.settings, &directive.split(value)).map_err(SetError::Invalid)
             }
-            return (directive.set)(&mut self.settings, &directive.split(value)).map_err(SetError::Invalid);
+            None => self.apply(&name, &[value.to_vec()]),
         }
-        self.apply(&name, &[value.to_vec()])
+    }
+
+    /// Takes a `rename-command` line: a command and its new name, which is empty for a command that is to
+    /// be gone.
+    fn rename_command(&mut self, words: &[Vec<u8>]) -> Result<(), String> {
+        let [old, new] = words else { return Err("wrong number of arguments".into()) };
+        let text = |word: &[u8]| String::from_utf8_lossy(word).to_ascii_lowercase();
+        let (old, new) = (text(old), text(new));
+        // Lines take effect one after the other.
+        let current =
+            |name: &str| self.renames.iter().rev().find(|(_, now)| now == name).map(|(was, _)| was.clone());
+        let gone = |name: &str| self.renames.iter().any(|(was, _)| was == name);
+        let exists =
+            |name: &str| current(name).is_some() || TABLE.find(name.as_bytes()).is_some() && !gone(name);
+        if !exists(&old) {
+            return Err("No such command in rename-command".into());
+        }
+        if !new.is_empty() && exists(&new) {
+            return Err("Target command name already exists".into());
+        }
+        let original = current(&old).unwrap_or(old);
+        self.renames.retain(|(was, _)| *was != original);
+        self.renames.push((original, new));
+        Ok(())
     }
 
     /// Takes a `user` line, if its rules hold.
@@ -123,32 +181,43 @@ impl Config {
         if let Some(directive) = settings::find(name) {
             return (directive.set)(&mut self.settings, words).map_err(SetError::Invalid);
         }
-        match self.inert.get_mut(name) {
-            Some(value) => {
-                inert::refuse(name, words).map_err(SetError::Invalid)?;
-                let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
-                *value = words.join(" ");
-                Ok(())
-            }
-            None => Err(SetError::Unknown(nearest(name, self.names()))),
-        }
+        let Some(inert) = inert::find(name) else {
+            return Err(SetError::Unknown(nearest(name, self.names())));
+        };
+        let value = inert.check(words).map_err(SetError::Invalid)?;
+        self.inert.insert(inert.name, value);
+        Ok(())
     }
 
     /// Names and values of the directives that match any of the patterns, sorted.
     pub fn get(&self, patterns: &[&[u8]]) -> Vec<(&'static str, String)> {
-        let wanted =
-            |name: &str| patterns.iter().any(|pattern| matches(pattern, name.as_bytes(), Case::Insensitive));
-        let mut found: Vec<_> = settings::DIRECTIVES
-            .iter()
-            .flat_map(|directive| directive.names().map(move |name| (name, directive)))
-            .filter(|(name, _)| wanted(name))
-            .map(|(name, directive)| (name, (directive.get)(&self.settings)))
-            .collect();
-        found.extend(
-            self.inert.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (*name, value.clone())),
-        );
+        let is_pattern = |text: &[u8]| text.iter().any(|byte| b"*?[".contains(byte));
+        let wanted = |name: &str| {
+            let mut patterns =
+                patterns.iter().filter(|pattern| !HIDDEN.contains(&name) || !is_pattern(pattern));
+            patterns.any(|pattern| matches(pattern, name.as_bytes(), Case::Insensitive))
+        };
+        let declared = settings::DIRECTIVES.iter().flat_map(|directive| {
+            let names = directive.names().filter(|name| wanted(name));
+            names.map(|name| (name, (directive.get)(&self.settings)))
+        });
+        let inert = inert::INERT.iter().flat_map(|one| {
+            let names = one.names().filter(|name| wanted(name));
+            names.map(|name| (name, self.inert[one.name].clone()))
+        });
+        let mut found: Vec<_> = declared.chain(inert).collect();
         found.sort();
         found
+    }
+
+    /// The line that sets a directive without meaning as it is set now.
+    fn inert_line(&self, one: &inert::Inert) -> String {
+        let value = &self.inert[one.name];
+        let plain = one.has_words() || !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
+        match plain {
+            true => format!("{} {value}", one.name),
+            false => format!("{} {}", one.name, resp::split::quote(value.as_bytes())),
+        }
     }
 
     /// The value of a declared directive, as CONFIG GET shows it.
@@ -157,7 +226,10 @@ impl Config {
     }
 
     fn names(&self) -> impl Iterator<Item = &'static str> {
-        settings::DIRECTIVES.iter().flat_map(Directive::names).chain(self.inert.keys().copied())
+        settings::DIRECTIVES
+            .iter()
+            .flat_map(Directive::names)
+            .chain(inert::INERT.iter().flat_map(inert::Inert::names))
     }
 }
 

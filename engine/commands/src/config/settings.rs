@@ -2,8 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use super::choice::{Allowed, BytesOrPercent, Policy, PubsubDefault};
+use super::choice::{
+    Allowed, BytesOrPercent, Facility, OomScore, OomValues, Policy, PubsubDefault, ShutdownFlags, Supervised,
+};
 use super::setting::{BufferLimits, LogLevel, NotifyFlags, Permissions, SavePoints, Setting, Words};
+use super::title::TitleTemplate;
 
 /// Whether CONFIG SET may change a directive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,9 +108,9 @@ const POSITIVE: RangeInclusive<i64> = 1..=i32::MAX as i64;
 
 directives! {
     /// TCP port; 0 for none.
-    port: i64 = "6379", "port", AtStart, 0..=65535;
+    port: i64 = "6379", "port", Live, 0..=65535;
     /// Addresses to listen on; a leading `-` makes one optional.
-    bind: Words = "* -::*", "bind", AtStart;
+    bind: Words = "* -::*", "bind", Live;
     /// Address that outgoing connections come from; empty: any.
     bind_source_addr: String = "\"\"", "bind-source-addr", Live;
     /// Unix socket path; empty for none.
@@ -213,6 +216,28 @@ directives! {
     enable_debug_command: Allowed = "no", "enable-debug-command", AtStart;
     /// Seconds SHUTDOWN waits for replicas to catch up.
     shutdown_timeout: i64 = "10", "shutdown-timeout", Live, SECONDS;
+    /// Who may change protected directives: `no`, `yes`, `local`.
+    enable_protected_configs: Allowed = "no", "enable-protected-configs", AtStart;
+    /// Who may use MODULE: `no`, `yes`, `local`.
+    enable_module_command: Allowed = "no", "enable-module-command", AtStart;
+    /// What SIGTERM means, as options of SHUTDOWN.
+    shutdown_on_sigterm: ShutdownFlags = "default", "shutdown-on-sigterm", Live;
+    /// What SIGINT means, as options of SHUTDOWN.
+    shutdown_on_sigint: ShutdownFlags = "default", "shutdown-on-sigint", Live;
+    /// Which supervisor is told that the server is ready.
+    supervised: Supervised = "no", "supervised", AtStart;
+    /// Whether the log also goes to the system's.
+    syslog_enabled: bool = "no", "syslog-enabled", AtStart;
+    /// The name in the system's log.
+    syslog_ident: String = "redis", "syslog-ident", AtStart;
+    /// The facility in the system's log.
+    syslog_facility: Facility = "local0", "syslog-facility", AtStart;
+    /// Whether the kernel is told whom to kill first when memory is out.
+    oom_score_adj: OomScore = "no", "oom-score-adj", Live;
+    /// With which values: master, replica, snapshot child.
+    oom_score_adj_values: OomValues = "0 200 800", "oom-score-adj-values", Live;
+    /// The process title, with variables in braces.
+    proc_title_template: TitleTemplate = "\"{title} {listen-addr} {server-mode}\"", "proc-title-template", Live;
     /// Whether the process title says what the process is.
     set_proc_title: bool = "yes", "set-proc-title", AtStart;
     /// Memory above which keys are evicted; 0 for no limit.

@@ -89,7 +89,9 @@ mod tests {
     #[test]
     fn directives_in_an_included_file_are_refused() {
         let mut config = Config::default();
-        let mut include = |_: &str| Ok("sentinel monitor m 127.0.0.1 6379 1\n".to_string());
+        let mut include = |_: &str| {
+            Ok(vec![("other.conf".to_string(), "sentinel monitor m 127.0.0.1 6379 1\n".to_string())])
+        };
         let text = "include other.conf\n";
         assert_eq!(commands::config::load_lines(&mut config, "f", text, &mut include), Ok(()));
         assert!(elsewhere(&config, text).is_some());
