@@ -12,7 +12,9 @@ use super::support::server::{Engine, Server};
 const COMMANDS: &str = "get set setnx setex psetex getset getdel getex mget mset msetnx append strlen setrange \
     getrange substr incr decr incrby decrby incrbyfloat lcs del unlink exists touch type expire pexpire expireat \
     pexpireat ttl pttl expiretime pexpiretime persist rename renamenx copy move keys scan randomkey dbsize flushdb \
-    flushall swapdb object";
+    flushall swapdb object hset hmset hsetnx hget hmget hgetall hkeys hvals hdel hexists hlen hstrlen hincrby \
+    hincrbyfloat hrandfield hscan sadd srem sismember smismember scard smembers spop srandmember smove sinter \
+    sintercard sinterstore sunion sunionstore sdiff sdiffstore sscan";
 
 /// Tips that came with 7.2.
 const NEW_TIPS: &[(&str, &str)] =
