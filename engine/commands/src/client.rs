@@ -75,6 +75,8 @@ impl State {
     /// Running EXEC.
     pub(crate) const IN_EXEC: State = State(1 << 15);
 
+    /// MONITOR.
+    pub(crate) const MONITOR: State = State(1 << 26);
     /// CLIENT TRACKING ON.
     pub(crate) const TRACKING: State = State(1 << 25);
     /// Its user may not do everything.

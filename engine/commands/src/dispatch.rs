@@ -6,6 +6,7 @@ use types::{CommandError, Ctx, ExpiryRule, Propagation};
 
 use crate::client::{Client, Queued, State};
 use crate::gates::Verdict;
+use crate::monitoring::monitor::Origin;
 use crate::server::Server;
 use crate::table::{Entry, Run};
 
@@ -34,6 +35,16 @@ impl Server {
         batch: &Batch,
         input: &[u8],
     ) -> Option<Option<usize>> {
+        if batch.is_empty() {
+            return None;
+        }
+        self.begin_timing();
+        let stopped = self.run_commands(client, batch, input);
+        self.end_run();
+        stopped
+    }
+
+    fn run_commands(&mut self, client: &mut Client, batch: &Batch, input: &[u8]) -> Option<Option<usize>> {
         let mut ahead = [Ahead::default(); 16];
         self.look_ahead(client, batch, input, &mut ahead);
         for (index, ahead) in ahead.iter().enumerate().take(batch.len()) {
@@ -52,7 +63,9 @@ impl Server {
     pub(crate) fn run_from_master(&mut self, client: &mut Client, batch: &Batch, index: usize, input: &[u8]) {
         let args = batch.args(index, input);
         let ahead = Ahead { entry: self.table.find(args.at(0)), hash: None };
+        self.begin_timing();
         self.run_one(client, ahead, args);
+        self.end_run();
         client.out.clear();
     }
 
@@ -117,7 +130,10 @@ impl Server {
     fn judge_and_run(&mut self, client: &mut Client, ahead: Ahead, args: Args<'_>) -> Ran {
         let entry = match resolve(ahead.entry, args) {
             Ok(entry) => entry,
-            Err(error) => {
+            Err((error, entry)) => {
+                if let Some(entry) = entry {
+                    self.stats.rejected(entry);
+                }
                 self.refuse(client, &error);
                 return Ran::Done;
             }
@@ -126,6 +142,7 @@ impl Server {
         match self.gate(client, entry, args) {
             Verdict::Pass => {}
             Verdict::Refuse(error) => {
+                self.stats.rejected(entry);
                 match entry.meta.name == "exec" && client.state.has(State::MULTI) {
                     true => self.refuse_exec(client, &error),
                     false => self.refuse(client, &error),
@@ -174,7 +191,9 @@ impl Server {
     ) {
         let dirty = self.effects.dirty;
         let reply_from = client.out.len();
-        self.stats.call(entry);
+        self.stats.commands += 1;
+        let in_run = self.is_timed_in_runs(entry);
+        let start_ns = if in_run { 0 } else { self.end_run() };
         let result = match entry.run {
             Run::Data(handler) => {
                 let mut ctx = self.context(client, entry, hash);
@@ -186,7 +205,15 @@ impl Server {
             client.out.truncate(reply_from);
             let error = error.to_string();
             self.stats.error(&error);
+            self.stats.failed(entry);
             client.writer().error(&error);
+        }
+        match in_run {
+            true => self.add_to_run(entry),
+            false => self.end_alone(client, entry, args, start_ns),
+        }
+        if !self.monitors.is_empty() {
+            self.show_to_monitors(client, entry, args, Origin::Client);
         }
         if client.state.has(State::TRACKING) {
             self.remember_tracked(client, entry, args);
@@ -334,15 +361,20 @@ impl Server {
 }
 
 /// Finds the command or subcommand and checks the number of arguments.
-fn resolve(entry: Option<&'static Entry>, args: Args<'_>) -> Result<&'static Entry, String> {
-    let Some(entry) = entry else { return Err(unknown(args)) };
+fn resolve(
+    entry: Option<&'static Entry>,
+    args: Args<'_>,
+) -> Result<&'static Entry, (String, Option<&'static Entry>)> {
+    let Some(entry) = entry else { return Err((unknown(args), None)) };
     let entry = match (entry.subcommands.is_empty(), args.get(1)) {
-        (false, Some(name)) => entry.subcommand(name).ok_or_else(|| unknown_subcommand(entry, name))?,
+        (false, Some(name)) => {
+            entry.subcommand(name).ok_or_else(|| (unknown_subcommand(entry, name), None))?
+        }
         _ => entry,
     };
     match entry.meta.accepts(args.len()) {
         true => Ok(entry),
-        false => Err(CommandError::Arity(entry.full_name.clone()).to_string()),
+        false => Err((CommandError::Arity(entry.full_name.clone()).to_string(), Some(entry))),
     }
 }
 

@@ -101,6 +101,10 @@ pub trait Host {
     fn kill_snapshot(&mut self);
     /// Copy-on-write bytes the running child has reported last.
     fn snapshot_cow_bytes(&self) -> u64;
+    /// Nanoseconds of a clock that never goes back.
+    fn monotonic_ns(&mut self) -> u64;
+    /// Unix time in microseconds.
+    fn wall_us(&mut self) -> i64;
     /// Bytes that nobody can guess.
     fn entropy(&mut self) -> [u8; 32];
     /// Stops everything for so long (DEBUG SLEEP).

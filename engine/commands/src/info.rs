@@ -26,6 +26,7 @@ const SECTIONS: &[Section] = &[
     ("Modules", true, modules),
     ("Commandstats", false, commandstats),
     ("Errorstats", true, errorstats),
+    ("Latencystats", false, latencystats),
     ("Cluster", true, cluster),
     ("Keyspace", true, keyspace),
 ];
@@ -361,8 +362,33 @@ fn cpu(server: &Server, f: &mut Fields) {
 fn modules(_: &Server, _: &mut Fields) {}
 
 fn commandstats(server: &Server, f: &mut Fields) {
-    for (entry, calls) in server.stats.calls(server.table) {
-        f.add(&format!("cmdstat_{}", entry.full_name), format!("calls={calls}"));
+    for (entry, stats) in server.stats.commands(server.table) {
+        let took_us = stats.took_ns / 1000;
+        if stats.calls + stats.rejected + stats.failed > 0 {
+            f.add(
+                &format!("cmdstat_{}", entry.full_name),
+                format!(
+                    "calls={},usec={took_us},usec_per_call={:.2},rejected_calls={},failed_calls={}",
+                    stats.calls,
+                    stats.took_ns as f64 / 1000.0 / stats.calls.max(1) as f64,
+                    stats.rejected,
+                    stats.failed
+                ),
+            );
+        }
+    }
+}
+
+fn latencystats(server: &Server, f: &mut Fields) {
+    let percentiles = &server.config.settings.latency_tracking_info_percentiles;
+    for (entry, _) in server.stats.commands(server.table) {
+        let Some(histogram) = server.stats.histogram(entry) else { continue };
+        let shown: Vec<String> = percentiles
+            .0
+            .iter()
+            .map(|percent| format!("p{percent}={:.3}", histogram.percentile(*percent) as f64 / 1000.0))
+            .collect();
+        f.add(&format!("latency_percentiles_usec_{}", entry.full_name), shown.join(","));
     }
 }
 

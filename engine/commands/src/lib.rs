@@ -28,6 +28,7 @@ mod gates;
 mod host;
 mod info;
 mod memory_report;
+mod monitoring;
 mod persistence;
 mod pubsub;
 mod replicating;

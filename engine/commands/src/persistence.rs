@@ -142,6 +142,7 @@ impl Server {
         match self.host.start_snapshot(target, &path, &self.dbs, &info) {
             Ok(fork_us) => {
                 self.persistence.latest_fork_us = fork_us;
+                self.note_latency("fork", fork_us as i64 / 1000);
                 self.persistence.forks += 1;
                 self.persistence.running = Some(Running {
                     target,

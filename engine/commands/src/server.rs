@@ -13,6 +13,9 @@ use crate::eviction::Eviction;
 use crate::expiry::ExpiryCycle;
 use crate::gates::Gates;
 use crate::host::{Garbage, Host};
+use crate::monitoring::latency::Latencies;
+use crate::monitoring::slowlog::SlowLog;
+use crate::monitoring::timing::Timing;
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
 use crate::replicating::Replicating;
@@ -61,6 +64,11 @@ pub struct Server {
     pub(crate) pubsub: PubSub,
     pub(crate) acl: Acl,
     pub(crate) tracking: Tracking,
+    pub(crate) timing: Timing,
+    pub(crate) slowlog: SlowLog,
+    pub(crate) latencies: Latencies,
+    /// Clients that watch what others do.
+    pub(crate) monitors: Vec<ClientId>,
     pub(crate) watched: Watched,
     pub(crate) replicating: Replicating,
     pub(crate) persistence: Persistence,
@@ -137,6 +145,10 @@ impl Server {
             random,
             pubsub: PubSub::default(),
             tracking: Tracking::default(),
+            timing: Timing::default(),
+            slowlog: SlowLog::default(),
+            latencies: Latencies::default(),
+            monitors: Vec::new(),
             acl: Acl::new(&config.settings.requirepass),
             watched: Watched::default(),
             replicating,
@@ -159,6 +171,7 @@ impl Server {
         server.pass_settings_to_effects();
         server.refresh_client_limits();
         server.refresh_gates();
+        server.refresh_timing();
         server
     }
 
@@ -220,6 +233,7 @@ impl Server {
     pub(crate) fn forget_client(&mut self, id: ClientId) {
         let Some(mut client) = self.clients.remove(id) else { return };
         self.end_tracking(&mut client);
+        self.end_monitor(&mut client);
         self.unwatch(&client);
         self.pubsub.remove_client(&client);
         if client.state.has(State::REPLICA) {

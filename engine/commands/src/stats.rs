@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::monitoring::histogram::Histogram;
 use crate::table::{Entry, Table};
 
 /// Samples kept for rates.
@@ -28,11 +29,24 @@ pub(crate) struct Stats {
     pub(crate) sync_full: u64,
     pub(crate) sync_partial_ok: u64,
     pub(crate) sync_partial_err: u64,
-    /// Calls of each command, by its number in the table.
-    calls: Vec<u64>,
+    /// By a command's number in the table.
+    per_command: Vec<CommandStats>,
     samples: [Rates; SAMPLES],
     next_sample: usize,
     last: Option<(u64, [u64; RATES])>,
+}
+
+/// Counters of a command.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CommandStats {
+    pub(crate) calls: u64,
+    /// Time of all calls, in nanoseconds.
+    pub(crate) took_ns: u64,
+    /// Refused before it ran.
+    pub(crate) rejected: u64,
+    /// Answered with an error.
+    pub(crate) failed: u64,
+    pub(crate) histogram: Option<Box<Histogram>>,
 }
 
 /// Numbers in [`Rates`].
@@ -43,13 +57,31 @@ const RATES: usize = 5;
 pub(crate) struct Rates(pub(crate) [f64; RATES]);
 
 impl Stats {
-    /// A command is called.
-    pub(crate) fn call(&mut self, entry: &Entry) {
-        self.commands += 1;
-        if self.calls.len() <= entry.number {
-            self.calls.resize(entry.number + 1, 0);
+    fn of(&mut self, number: usize) -> &mut CommandStats {
+        if self.per_command.len() <= number {
+            self.per_command.resize(number + 1, CommandStats::default());
         }
-        self.calls[entry.number] += 1;
+        &mut self.per_command[number]
+    }
+
+    /// Calls of the command with this number took so long each.
+    pub(crate) fn took(&mut self, number: usize, ns: u64, times: u64, with_histogram: bool) {
+        let stats = self.of(number);
+        stats.calls += times;
+        stats.took_ns += ns * times;
+        if with_histogram {
+            stats.histogram.get_or_insert_default().add(ns, times);
+        }
+    }
+
+    /// A command was refused before it ran.
+    pub(crate) fn rejected(&mut self, entry: &Entry) {
+        self.of(entry.number).rejected += 1;
+    }
+
+    /// A command that ran was answered with an error.
+    pub(crate) fn failed(&mut self, entry: &Entry) {
+        self.of(entry.number).failed += 1;
     }
 
     /// A command was answered with an error.
@@ -63,12 +95,17 @@ impl Stats {
         }
     }
 
-    /// Calls of each command of the server's table that was called.
-    pub(crate) fn calls(&self, table: &'static Table) -> impl Iterator<Item = (&'static Entry, u64)> {
-        let all = table.entries().iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands));
-        all.filter_map(|entry| {
-            self.calls.get(entry.number).filter(|calls| **calls > 0).map(|calls| (entry, *calls))
-        })
+    /// The commands of the server's table that have counters.
+    pub(crate) fn commands(
+        &self,
+        table: &'static Table,
+    ) -> impl Iterator<Item = (&'static Entry, &CommandStats)> {
+        table.all().filter_map(|entry| Some((entry, self.per_command.get(entry.number)?)))
+    }
+
+    /// The durations of a command, if any were counted.
+    pub(crate) fn histogram(&self, entry: &Entry) -> Option<&Histogram> {
+        self.per_command.get(entry.number)?.histogram.as_deref()
     }
 
     /// Takes a sample for the rates, some ten times a second.

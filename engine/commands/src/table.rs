@@ -35,6 +35,8 @@ pub(crate) struct Entry {
     pub(crate) first_key: usize,
     /// Number in [`Table::entries`] order, subcommands included: for statistics and access control.
     pub(crate) number: usize,
+    /// Its cost does not depend on the data.
+    pub(crate) constant_time: bool,
     /// ACL categories.
     pub(crate) categories: Categories,
 }
@@ -160,10 +162,12 @@ fn entry<H: Copy>(
     let number = *count;
     *count += 1;
     let name = command.meta.name;
+    let run_ = run(command.run);
     Entry {
         meta: &command.meta,
         name: Cow::Borrowed(name),
-        run: run(command.run),
+        constant_time: matches!(run_, Run::Data(_)) && command.meta.complexity == "O(1)",
+        run: run_,
         subcommands: command.subcommands.iter().map(|sub| entry(sub, run, Some(name), count)).collect(),
         full_name: parent.map_or_else(|| name.to_string(), |parent| format!("{parent}|{name}")),
         first_key: command.meta.first_key_index().unwrap_or(0),

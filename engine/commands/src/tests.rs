@@ -21,6 +21,8 @@ pub(crate) struct Outside {
     /// Offset and database of the last snapshot begun.
     position: Option<(u64, i64)>,
     saves: usize,
+    /// Goes on a microsecond whenever it is read.
+    clock_ns: u64,
     pub(crate) written: Vec<String>,
     pub(crate) fails: bool,
     /// How far the clock goes with each look at it.
@@ -63,7 +65,17 @@ impl Host for MemoryHost {
     fn entropy(&mut self) -> [u8; 32] {
         [7; 32]
     }
-    fn sleep(&mut self, _: f64) {}
+    fn monotonic_ns(&mut self) -> u64 {
+        let mut outside = self.0.borrow_mut();
+        outside.clock_ns += 1000;
+        outside.clock_ns
+    }
+    fn wall_us(&mut self) -> i64 {
+        1_700_000_000_000_007
+    }
+    fn sleep(&mut self, seconds: f64) {
+        self.0.borrow_mut().clock_ns += (seconds * 1e9) as u64;
+    }
     fn read_file(&mut self, _: &str) -> Result<String, String> {
         self.0.borrow().written.last().cloned().ok_or_else(|| "no file".into())
     }

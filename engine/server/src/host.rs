@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use commands::config::{Config, Level, Settings};
 use commands::snapshot::SnapshotInfo;
@@ -141,6 +141,15 @@ impl Host for ProcessHost {
 
     fn snapshot_cow_bytes(&self) -> u64 {
         self.child.cow_bytes.get()
+    }
+
+    fn monotonic_ns(&mut self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
+    fn wall_us(&mut self) -> i64 {
+        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
+        elapsed.map_or(0, |elapsed| elapsed.as_micros() as i64)
     }
 
     fn entropy(&mut self) -> [u8; 32] {

@@ -266,6 +266,7 @@ fn list(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
 fn describe(client: &Client, now_ms: u64) -> String {
     let mut flags = String::new();
     for (bit, letter) in [
+        (State::MONITOR, 'O'),
         (State::REPLICA, 'S'),
         (State::MASTER, 'M'),
         (State::PUBSUB, 'P'),

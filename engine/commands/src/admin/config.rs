@@ -171,8 +171,10 @@ impl Server {
             config.password = some(&settings.masterauth);
             config.timeout_ms = settings.repl_timeout as u64 * 1000;
         }
+        self.slowlog.trim(settings.slowlog_max_len as usize);
         self.acl.log.trim(settings.acllog_max_len as usize);
         self.refresh_gates();
+        self.refresh_timing();
         self.refresh_limits();
         self.refresh_client_limits();
         self.evict_soon();

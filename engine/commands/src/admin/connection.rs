@@ -251,6 +251,7 @@ fn reset(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), Co
     server.discard(client);
     server.unsubscribe_silently(client);
     server.end_tracking(client);
+    server.end_monitor(client);
     for bit in [State::REPLY_OFF, State::REPLY_SKIP, State::REPLY_SKIP_NEXT, State::NO_TOUCH, State::NO_EVICT]
     {
         client.state.remove(bit);

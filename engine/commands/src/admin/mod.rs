@@ -17,6 +17,8 @@ pub(crate) fn commands() -> impl Iterator<Item = &'static Command<AdminHandler>>
     let tables = [
         connection::COMMANDS,
         crate::acl::COMMANDS,
+        crate::monitoring::slowlog::COMMANDS,
+        crate::monitoring::latency::COMMANDS,
         client::COMMANDS,
         transactions::COMMANDS,
         transactions::PUBSUB_COMMANDS,

@@ -72,6 +72,10 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
         persistence::shutdown,
     ),
     plain(
+        Meta { name: "monitor", summary: "Shows every command as it runs.", flags: DEBUG, ..BASE },
+        crate::monitoring::monitor::monitor,
+    ),
+    plain(
         Meta {
             name: "time",
             summary: "Gives the server's time.",
@@ -149,11 +153,11 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
 ];
 
 fn time(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
-    let ms = server.now.wall.0;
+    let us = server.host.wall_us();
     let mut writer = client.writer();
     writer.array(2);
-    writer.bulk_int(ms / 1000);
-    writer.bulk_int(ms % 1000 * 1000);
+    writer.bulk_int(us / 1_000_000);
+    writer.bulk_int(us % 1_000_000);
     Ok(())
 }
 

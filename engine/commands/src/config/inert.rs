@@ -20,11 +20,9 @@ pub(super) enum Kind {
     Bytes(RangeInclusive<i64>),
     OneOf(&'static [&'static str]),
     Text,
-    /// Any number of words.
-    Words,
 }
 
-use Kind::{Bytes, Int, OneOf, Text, Words, YesNo};
+use Kind::{Bytes, Int, OneOf, Text, YesNo};
 
 /// A directive without a meaning here.
 #[derive(Debug)]
@@ -63,18 +61,10 @@ impl Inert {
         std::iter::once(self.name).chain(self.alias)
     }
 
-    /// Whether its value is any number of words.
-    pub(super) fn has_words(&self) -> bool {
-        matches!(self.kind, Words)
-    }
-
     /// The value as it is kept, if it is one.
     pub(super) fn check(&self, words: &[Vec<u8>]) -> Result<String, String> {
         refuse(self.name, words)?;
         let text = |word: &Vec<u8>| String::from_utf8_lossy(word).into_owned();
-        if matches!(self.kind, Words) {
-            return Ok(words.iter().map(text).collect::<Vec<_>>().join(" "));
-        }
         let [word] = words else { return Err("wrong number of arguments".into()) };
         let within = |value: i64, range: &RangeInclusive<i64>| match range.contains(&value) {
             true => Ok(value.to_string()),
@@ -91,7 +81,7 @@ impl Inert {
                 let bytes = parse_memory(word).and_then(|bytes| i64::try_from(bytes).ok());
                 within(bytes.ok_or("argument must be a memory value")?, range)
             }
-            Text | Words => Ok(text(word)),
+            Text => Ok(text(word)),
         }
     }
 }
@@ -160,9 +150,6 @@ pub(super) const INERT: &[Inert] = &[
     fixed("io-threads-do-reads", "no", YesNo),
     live("jemalloc-bg-thread", "yes", YesNo),
     live("key-load-delay", "0", Int(i32::MIN as i64..=INT)),
-    live("latency-monitor-threshold", "0", Int(0..=i64::MAX)),
-    live("latency-tracking", "yes", YesNo),
-    live("latency-tracking-info-percentiles", "50 99 99.9", Words),
     live("loading-process-events-interval-bytes", "2097152", Bytes(1024..=i32::MAX as i64)),
     live("locale-collate", "", Text),
     live("no-appendfsync-on-rewrite", "no", YesNo),
@@ -173,8 +160,6 @@ pub(super) const INERT: &[Inert] = &[
     live("replica-lazy-flush", "no", YesNo).known_as("slave-lazy-flush"),
     live("sanitize-dump-payload", "no", OneOf(&["no", "yes", "clients"])),
     fixed("server_cpulist", "", Text),
-    live("slowlog-log-slower-than", "10000", Int(-1..=i64::MAX)),
-    live("slowlog-max-len", "128", Int(0..=i64::MAX)),
     fixed("socket-mark-id", "0", Int(0..=u32::MAX as i64)),
     live("tls-auth-clients", "yes", OneOf(&["no", "yes", "optional"])),
     live("tls-ca-cert-dir", "", Text),

@@ -9,6 +9,7 @@
 mod choice;
 mod file;
 mod inert;
+mod percentiles;
 mod rewrite;
 mod setting;
 mod settings;
@@ -18,6 +19,7 @@ pub use choice::{
     Allowed, BytesOrPercent, Facility, OomScore, OomValues, Policy, PubsubDefault, ShutdownFlags, Supervised,
 };
 pub use file::{ConfigError, Included, Source, load_lines, parse_arguments};
+pub use percentiles::Percentiles;
 pub use rewrite::rewrite;
 pub use setting::{
     BufferLimit, BufferLimits, Level, LogLevel, NotifyFlags, Permissions, SavePoint, SavePoints, Words,
@@ -213,7 +215,7 @@ impl Config {
     /// The line that sets a directive without meaning as it is set now.
     fn inert_line(&self, one: &inert::Inert) -> String {
         let value = &self.inert[one.name];
-        let plain = one.has_words() || !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
+        let plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
         match plain {
             true => format!("{} {value}", one.name),
             false => format!("{} {}", one.name, resp::split::quote(value.as_bytes())),

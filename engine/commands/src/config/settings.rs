@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use super::choice::{
     Allowed, BytesOrPercent, Facility, OomScore, OomValues, Policy, PubsubDefault, ShutdownFlags, Supervised,
 };
+use super::percentiles::Percentiles;
 use super::setting::{BufferLimits, LogLevel, NotifyFlags, Permissions, SavePoints, Setting, Words};
 use super::title::TitleTemplate;
 
@@ -137,6 +138,16 @@ directives! {
     acllog_max_len: i64 = "128", "acllog-max-len", Live, 0..=i64::MAX;
     /// Keys remembered at the most for clients that track them; 0 for no limit.
     tracking_table_max_keys: i64 = "1000000", "tracking-table-max-keys", Live, 0..=i64::MAX;
+    /// Microseconds from which on a command is in the slow log; negative for never.
+    slowlog_log_slower_than: i64 = "10000", "slowlog-log-slower-than", Live, -1..=i64::MAX;
+    /// Entries kept in the slow log.
+    slowlog_max_len: i64 = "128", "slowlog-max-len", Live, 0..=i64::MAX;
+    /// Milliseconds from which on what takes time is noted; 0 for never.
+    latency_monitor_threshold: i64 = "0", "latency-monitor-threshold", Live, 0..=i64::MAX;
+    /// Whether the durations of commands are counted by class.
+    latency_tracking: bool = "yes", "latency-tracking", Live;
+    /// Which percentiles of them INFO shows.
+    latency_tracking_info_percentiles: Percentiles = "50 99 99.9", "latency-tracking-info-percentiles", Live;
     /// Number of databases.
     databases: i64 = "16", "databases", AtStart, POSITIVE;
     /// Working directory: where the snapshot is.
