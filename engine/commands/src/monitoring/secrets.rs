@@ -23,7 +23,7 @@ pub(super) fn without_secrets<'a>(entry: &Entry, args: Args<'a>) -> Vec<&'a [u8]
         "config|set" => {
             for at in (2..args.len()).step_by(2) {
                 let is = |name: &&str| args.at(at).eq_ignore_ascii_case(name.as_bytes());
-                if DIRECTIVES.iter().any(|name| is(name)) {
+                if DIRECTIVES.iter().any(is) {
                     hide(at + 1, 1);
                 }
             }
