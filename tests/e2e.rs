@@ -22,6 +22,7 @@ mod e2e {
     mod experiments;
     mod failover_clients;
     mod guardian;
+    mod living;
     mod pattern;
     mod support;
 }

@@ -131,6 +131,11 @@ impl Journal {
         events[begin..].iter().filter_map(&mut pick).collect()
     }
 
+    /// The events from the `first`-th on.
+    pub fn events_from(&self, first: usize) -> Vec<Event> {
+        self.0.events.borrow().get(first..).map(<[Event]>::to_vec).unwrap_or_default()
+    }
+
     /// The history so far.
     pub fn history(&self) -> History {
         History {

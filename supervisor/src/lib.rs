@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod control;
 pub mod experiment;
 pub mod guardian;
 pub mod history;

@@ -5,6 +5,8 @@
 //!   plan.json            what was run
 //!   history.jsonl        a header, then one event a line, as they came
 //!   report.txt           the report, as printed
+//!   control              the socket through which a topology that is up is asked and acted on
+//!   up.log               what a topology in the background prints
 //!   wrappers/            what sentinels run instead of the scripts, and what those did (journal.jsonl)
 //!   scripts/             scripts that a built-in topology brings along
 //!   <stage>/<node>/      one stage per fresh topology: `up`, `1.1` (experiment 1, repeat 1)…
@@ -33,6 +35,16 @@ impl RunDir {
         let parent = runs_dir(|name| std::env::var_os(name).map(PathBuf::from), std::env::temp_dir());
         let stamp = stamp(clock.started_wall_ms());
         Self { path: parent.join(format!("{}-{stamp}-{}", file_name(name), std::process::id())) }
+    }
+
+    /// Directories of all runs, of living and ended ones.
+    pub fn all() -> Vec<PathBuf> {
+        let parent = runs_dir(|name| std::env::var_os(name).map(PathBuf::from), std::env::temp_dir());
+        let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+        let mut found: Vec<PathBuf> =
+            entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        found.sort();
+        found
     }
 
     /// Makes it.

@@ -3,8 +3,10 @@
 //! Exit codes: 0 all checks held; 1 a check failed; 2 the script or the command line is wrong; 3 the
 //! environment refused (port taken, no permission, binary missing). A run ended by Ctrl-C gives 130.
 
+mod background;
 pub mod check;
 mod live;
+mod living;
 mod output;
 pub mod plan;
 mod run;
@@ -17,6 +19,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use server::Program;
 
+use crate::control::protocol::Verb;
 use crate::lang::Inputs;
 use crate::plan::EngineChoice;
 use crate::script_shim::{self, ShimRequest};
@@ -40,7 +43,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Bring a topology up and keep it in the foreground until Ctrl-C
+    /// Bring a topology up and keep it until Ctrl-C, or with -d in the background until `topple down`
     Up(UpArgs),
     /// Run a topology's experiments and report on them
     Run(RunArgs),
@@ -48,6 +51,32 @@ enum Command {
     Check(CheckArgs),
     /// Show what a script declares, and how each node is started
     Plan(PlanArgs),
+    /// List the topologies that are up
+    Ps,
+    /// Tell how every node of a topology that is up is
+    Status(StatusArgs),
+    /// Tell what has happened in a topology that is up
+    Events(EventsArgs),
+    /// Show a node's log
+    Logs(LogsArgs),
+    /// Connect redis-cli to a node
+    Cli(CliArgs),
+    /// End a node's process at once (SIGKILL)
+    Kill(NodeArgs),
+    /// Halt a node's process (SIGSTOP)
+    Pause(NodeArgs),
+    /// Let a paused node go on
+    Resume(NodeArgs),
+    /// Stop a node in order
+    Stop(NodeArgs),
+    /// Start a node that is down
+    Start(NodeArgs),
+    /// Stop a node, if it runs, and start it
+    Restart(NodeArgs),
+    /// Ask the sentinels of a monitored master for a failover
+    Failover(FailoverArgs),
+    /// Stop a topology that is up
+    Down(WhichRun),
     /// A server, as redis-server is called
     Server(PassedOn),
     /// A sentinel, as redis-sentinel is called
@@ -103,6 +132,88 @@ pub struct UpArgs {
     /// Keep the run's directory
     #[arg(long)]
     keep: bool,
+    /// Go into the background once the topology is ready
+    #[arg(short = 'd', long)]
+    detach: bool,
+    /// What the background process is started with.
+    #[arg(long, hide = true)]
+    in_background: bool,
+}
+
+/// Which topology is meant.
+#[derive(Clone, Debug, Args)]
+pub struct WhichRun {
+    /// The topology's name, or that of its run directory; needed when several are up
+    #[arg(long, value_name = "NAME")]
+    run: Option<String>,
+}
+
+/// Options of `status`.
+#[derive(Clone, Debug, Args)]
+struct StatusArgs {
+    #[command(flatten)]
+    which: WhichRun,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `events`.
+#[derive(Clone, Debug, Args)]
+struct EventsArgs {
+    #[command(flatten)]
+    which: WhichRun,
+    /// Go on with what happens from now on
+    #[arg(short = 'f', long)]
+    follow: bool,
+    /// As JSON, one event a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `logs`.
+#[derive(Clone, Debug, Args)]
+struct LogsArgs {
+    /// A node, by name or role (`mymaster:master`)
+    node: String,
+    #[command(flatten)]
+    which: WhichRun,
+    /// Go on with what is logged from now on
+    #[arg(short = 'f', long)]
+    follow: bool,
+    /// How many of the last lines
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+    lines: usize,
+}
+
+/// Options of `cli`.
+#[derive(Clone, Debug, Args)]
+struct CliArgs {
+    #[command(flatten)]
+    which: WhichRun,
+    /// A node, by name or role (`mymaster:master`)
+    node: String,
+    /// A command to send; an interactive session without one
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+/// Options of `kill` and its like.
+#[derive(Clone, Debug, Args)]
+struct NodeArgs {
+    /// A node, by name or role (`mymaster:master`, `mymaster:replica:0`)
+    node: String,
+    #[command(flatten)]
+    which: WhichRun,
+}
+
+/// Options of `failover`.
+#[derive(Clone, Debug, Args)]
+struct FailoverArgs {
+    /// The monitored master's name
+    monitor: String,
+    #[command(flatten)]
+    which: WhichRun,
 }
 
 /// Options of `run`.
@@ -217,6 +328,19 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Ps => living::ps(),
+        Command::Status(args) => living::status(&args),
+        Command::Events(args) => living::events(&args),
+        Command::Logs(args) => living::logs(&args),
+        Command::Cli(args) => living::cli(&args),
+        Command::Kill(args) => living::act(Verb::Kill, &args),
+        Command::Pause(args) => living::act(Verb::Pause, &args),
+        Command::Resume(args) => living::act(Verb::Resume, &args),
+        Command::Stop(args) => living::act(Verb::Stop, &args),
+        Command::Start(args) => living::act(Verb::Start, &args),
+        Command::Restart(args) => living::act(Verb::Restart, &args),
+        Command::Failover(args) => living::failover(&args),
+        Command::Down(which) => living::down(&which),
         Command::Server(passed_on) => serve(Program::Server, &passed_on.args),
         Command::Sentinel(passed_on) => serve(Program::Sentinel, &passed_on.args),
         Command::ScriptShim(args) => {

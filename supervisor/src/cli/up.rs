@@ -1,20 +1,33 @@
-//! `topple up`: a topology in the foreground.
+//! `topple up`: a topology in the foreground, or with `-d` in the background.
 
 use std::process::ExitCode;
 
+use super::background::{self, Foreground};
 use super::live::{Live, WhenKilled, explain, prepare, with_runtime};
-use super::output::{colour_on_stdout, print};
+use super::output::{colour_on_stdout, complain, print};
 use super::{REFUSED, UpArgs};
+use crate::control::serve::Control;
 use crate::plan::{NodeKind, Plan};
 use crate::report::live::LiveLines;
 use crate::report::paint::Paint;
 use crate::stage::Files;
+use crate::world::WorldError;
 
 /// The stage's name in the run directory.
 const STAGE: &str = "up";
 
-/// Brings the topology up, says where it is, and keeps it until Ctrl-C.
+/// Brings the topology up, says where it is, and keeps it until Ctrl-C or `topple down`.
 pub(super) fn up(args: &UpArgs) -> ExitCode {
+    if args.detach && !args.in_background {
+        return background::start(std::env::args_os().skip(1));
+    }
+    let foreground = match args.in_background.then(Foreground::detach).transpose() {
+        Ok(foreground) => foreground,
+        Err(error) => {
+            complain(&format!("topple: {}: {error}", background::OPTION));
+            return ExitCode::from(REFUSED);
+        }
+    };
     let prepared = match prepare(&args.file, &args.inputs) {
         Ok(prepared) => prepared,
         Err(code) => return code,
@@ -27,13 +40,37 @@ pub(super) fn up(args: &UpArgs) -> ExitCode {
         }
     });
     let when_killed = if args.keep { WhenKilled::Keep } else { WhenKilled::Remove };
-    let keep = args.keep;
-    with_runtime(prepared, Some(listener), when_killed, |live, _| serve(live, keep, paint))
+    let options = Options { file: args.file.clone(), keep: args.keep, paint };
+    with_runtime(prepared, Some(listener), when_killed, |live, _| serve(live, options, foreground))
 }
 
-async fn serve(live: Live, keep: bool, paint: Paint) -> ExitCode {
+struct Options {
+    file: String,
+    keep: bool,
+    paint: Paint,
+}
+
+async fn serve(live: Live, options: Options, foreground: Option<Foreground>) -> ExitCode {
+    let Options { file, keep, paint } = options;
+    let run = live.dir.path();
+    let control = Control::listen(run, file, live.journal.clone(), live.nodes.clone(), live.stages.clone());
+    let mut down = match control {
+        Ok(down) => down,
+        Err(error) => {
+            complain(&format!("topple: cannot listen in {}: {error}", run.display()));
+            live.finish(Files::Remove).await;
+            return ExitCode::from(REFUSED);
+        }
+    };
+    let abandoned = async {
+        match &foreground {
+            Some(foreground) => foreground.gone().await,
+            None => std::future::pending().await,
+        }
+    };
     let brought_up = tokio::select! {
         brought_up = live.stages.bring_up(STAGE) => brought_up,
+        () = abandoned => Err(WorldError::Interrupted("the command that asked for it has ended".to_owned())),
         _ = live.interrupt.wait() => {
             let _ = live.stages.tear_down(Files::Keep).await;
             live.finish(if keep { Files::Keep } else { Files::Remove }).await;
@@ -46,7 +83,16 @@ async fn serve(live: Live, keep: bool, paint: Paint) -> ExitCode {
         live.finish(Files::Keep).await;
         return ExitCode::from(REFUSED);
     }
-    print(&addresses(live.journal.plan(), paint));
+    let hint = match foreground {
+        Some(_) => {
+            "`topple down` stops the topology; `topple status` and `topple events -f` tell how it is.\n"
+        }
+        None => "Ctrl-C stops the topology.\n",
+    };
+    print(&addresses(live.journal.plan(), paint, hint));
+    if let Some(Err(error)) = foreground.map(|foreground| foreground.ready(live.dir.path())) {
+        complain(&format!("topple: cannot go into the background: {error}"));
+    }
     let lost = async {
         while !live.nodes.guardian_lost() {
             live.nodes.changed().await;
@@ -55,6 +101,10 @@ async fn serve(live: Live, keep: bool, paint: Paint) -> ExitCode {
     let code = tokio::select! {
         reason = live.interrupt.wait() => {
             print(&format!("\n{reason}: stopping (once more ends everything at once)\n"));
+            ExitCode::SUCCESS
+        }
+        _ = down.recv() => {
+            print("\nasked to go down\n");
             ExitCode::SUCCESS
         }
         () = lost => {
@@ -69,7 +119,7 @@ async fn serve(live: Live, keep: bool, paint: Paint) -> ExitCode {
 }
 
 /// A table of the nodes with a command that connects to each.
-fn addresses(plan: &Plan, paint: Paint) -> String {
+fn addresses(plan: &Plan, paint: Paint, hint: &str) -> String {
     let mut out = String::new();
     let width = |text: fn(&crate::plan::Node) -> String| {
         plan.nodes.iter().map(|node| text(node).chars().count()).max().unwrap_or(0)
@@ -103,6 +153,7 @@ fn addresses(plan: &Plan, paint: Paint) -> String {
             out.push_str(&format!("\n  master of {}: {}\n", monitor.name, paint.dim(&command)));
         }
     }
-    out.push_str("\nCtrl-C stops the topology.\n");
+    out.push('\n');
+    out.push_str(hint);
     out
 }

@@ -171,6 +171,11 @@ impl Stages {
         path.map(|path| last_lines(path, count)).unwrap_or_default()
     }
 
+    /// Where a node's log is.
+    pub fn log_path(&self, id: NodeId) -> Option<PathBuf> {
+        self.0.current.borrow().as_ref().and_then(|stage| stage.logs.get(&id).cloned())
+    }
+
     /// A node that did not answer, with its last log lines.
     pub fn unreachable(&self, id: NodeId, reason: String) -> WorldError {
         let node = self.0.journal.plan().node(id).name.clone();

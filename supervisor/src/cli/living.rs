@@ -1,0 +1,313 @@
+//! Commands on a topology that is up: ps, status, events, logs, cli, kill and its like, failover, down.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use super::output::{colour_on_stdout, complain, print};
+use super::{
+    CliArgs, EventsArgs, FailoverArgs, LogsArgs, NodeArgs, REFUSED, StatusArgs, WRONG_INPUT, WhichRun,
+};
+use crate::control::ask::{AskError, Up, all_up, choose};
+use crate::control::protocol::{Answer, NodeStatus, Request, Verb};
+use crate::report::live::LiveLines;
+use crate::report::paint::Paint;
+
+/// How long `down` waits for the supervisor to have ended.
+const DOWN_LIMIT: Duration = Duration::from_secs(30);
+/// How often a followed log is looked at.
+const LOG_PAUSE: Duration = Duration::from_millis(100);
+
+/// Shows what went wrong and gives the exit code.
+fn fail(error: &AskError) -> ExitCode {
+    complain(&format!("topple: {error}"));
+    ExitCode::from(match error {
+        AskError::NothingUp | AskError::Silent { .. } => REFUSED,
+        AskError::Several(_) | AskError::NotThatOne { .. } | AskError::Refused(_) => WRONG_INPUT,
+    })
+}
+
+/// Runs `body` on the topology that the command line means.
+fn on(which: &WhichRun, body: impl FnOnce(Up) -> Result<ExitCode, AskError>) -> ExitCode {
+    choose(which.run.as_deref()).and_then(body).unwrap_or_else(|error| fail(&error))
+}
+
+/// Lists the topologies that are up.
+pub(super) fn ps() -> ExitCode {
+    let up = all_up();
+    if up.is_empty() {
+        print("no topology is up\n");
+        return ExitCode::SUCCESS;
+    }
+    let mut rows = vec![["NAME", "NODES", "PID", "UP FOR", "FILE", "DIRECTORY"].map(str::to_owned).to_vec()];
+    let now_ms =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_millis();
+    for one in up {
+        let description = &one.description;
+        let seconds = (now_ms as i64 - description.started_wall_ms).max(0) / 1000;
+        rows.push(vec![
+            description.plan.name.clone(),
+            description.plan.nodes.len().to_string(),
+            description.pid.to_string(),
+            for_people(seconds),
+            description.file.clone(),
+            one.dir.display().to_string(),
+        ]);
+    }
+    print(&table(&rows));
+    ExitCode::SUCCESS
+}
+
+/// `59s`, `2m03s`, `5h07m`.
+fn for_people(seconds: i64) -> String {
+    match seconds {
+        0..=59 => format!("{seconds}s"),
+        60..=3599 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// Columns as wide as their widest cell.
+fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let widths: Vec<usize> =
+        (0..columns).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// How every node is.
+pub(super) fn status(args: &StatusArgs) -> ExitCode {
+    on(&args.which, |up| {
+        let Answer::Status { nodes } = up.ask(&Request::Status)? else { return Ok(ExitCode::from(REFUSED)) };
+        match args.json {
+            true => print(&format!("{}\n", serde_json::to_string_pretty(&nodes).unwrap_or_default())),
+            false => print(&status_table(&nodes)),
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn status_table(nodes: &[NodeStatus]) -> String {
+    let headings = [
+        "NODE", "STATE", "ROLE", "OF", "ADDRESS", "PID", "OFFSET", "LAG", "KEYS", "MEMORY", "CLIENTS",
+        "OPS/S",
+    ];
+    let mut rows = vec![headings.map(str::to_owned).to_vec()];
+    let shown = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+    for node in nodes {
+        let master = node.of.first().and_then(|of| nodes.iter().find(|one| one.name == *of));
+        let lag = match (node.linked, node.offset, master.and_then(|master| master.offset)) {
+            (Some(false), _, _) => "link down".to_owned(),
+            (Some(true), Some(offset), Some(of_master)) => (of_master - offset).max(0).to_string(),
+            _ => "-".to_owned(),
+        };
+        rows.push(vec![
+            node.name.clone(),
+            node.problem
+                .as_ref()
+                .map_or_else(|| node.state.clone(), |problem| format!("{} ({problem})", node.state)),
+            node.role.clone().unwrap_or_else(|| "-".to_owned()),
+            if node.of.is_empty() { "-".to_owned() } else { node.of.join(", ") },
+            node.address.clone(),
+            node.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+            node.offset.map_or_else(|| "-".to_owned(), |offset| offset.to_string()),
+            lag,
+            shown(node.keys),
+            node.used_bytes
+                .map_or_else(|| "-".to_owned(), |bytes| format!("{:.1}M", bytes as f64 / 1_048_576.0)),
+            shown(node.clients),
+            shown(node.ops_per_s),
+        ]);
+    }
+    table(&rows)
+}
+
+/// What happened, and with `-f` what happens.
+pub(super) fn events(args: &EventsArgs) -> ExitCode {
+    on(&args.which, |up| {
+        let lines = LiveLines::new(up.description.plan.clone(), Paint::new(colour_on_stdout()));
+        up.events(args.follow, |event| {
+            if args.json {
+                print(&format!("{}\n", serde_json::to_string(event).unwrap_or_default()));
+            } else if let Some(line) = lines.line(event) {
+                print(&format!("{line}\n"));
+            }
+            true
+        })?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// A node's log.
+pub(super) fn logs(args: &LogsArgs) -> ExitCode {
+    on(&args.which, |up| {
+        let Answer::Place { log, .. } = up.ask(&Request::Locate { node: args.node.clone() })? else {
+            return Ok(ExitCode::from(REFUSED));
+        };
+        match show_log(&log, args.lines, args.follow, || up.ask(&Request::Describe).is_ok()) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => {
+                complain(&format!("topple: cannot read {}: {error}", log.display()));
+                Ok(ExitCode::from(REFUSED))
+            }
+        }
+    })
+}
+
+/// Prints the last lines of a file and, following, what is added while the topology is up.
+fn show_log(path: &Path, lines: usize, follow: bool, mut is_up: impl FnMut() -> bool) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    let kept = text.split_inclusive(|&byte| byte == b'\n').count().saturating_sub(lines);
+    let last: Vec<u8> = text.split_inclusive(|&byte| byte == b'\n').skip(kept).flatten().copied().collect();
+    print(&String::from_utf8_lossy(&last));
+    let mut at = text.len() as u64;
+    let mut checked = Instant::now();
+    while follow {
+        std::thread::sleep(LOG_PAUSE);
+        let length = std::fs::metadata(path).map(|data| data.len()).unwrap_or(at);
+        if length < at {
+            // It was begun anew.
+            at = 0;
+        }
+        if length > at {
+            text.clear();
+            file = File::open(path)?;
+            file.seek(SeekFrom::Start(at))?;
+            file.read_to_end(&mut text)?;
+            at += text.len() as u64;
+            print(&String::from_utf8_lossy(&text));
+        } else if checked.elapsed() > Duration::from_secs(1) {
+            checked = Instant::now();
+            if !is_up() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// redis-cli to a node.
+pub(super) fn cli(args: &CliArgs) -> ExitCode {
+    on(&args.which, |up| {
+        let Answer::Place { ip, port, password, .. } =
+            up.ask(&Request::Locate { node: args.node.clone() })?
+        else {
+            return Ok(ExitCode::from(REFUSED));
+        };
+        let mut command = Command::new("redis-cli");
+        command.args(["-h", &ip, "-p", &port.to_string()]).args(&args.command);
+        if let Some(password) = password {
+            command.env("REDISCLI_AUTH", password);
+        }
+        match command.status() {
+            Ok(status) => {
+                Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+            }
+            Err(error) => {
+                complain(&format!(
+                    "topple: redis-cli cannot be started: {error}; install it (Debian: redis-tools), or connect to {ip}:{port} with another client"
+                ));
+                Ok(ExitCode::from(REFUSED))
+            }
+        }
+    })
+}
+
+/// Does something to a node.
+pub(super) fn act(verb: Verb, args: &NodeArgs) -> ExitCode {
+    on(&args.which, |up| done(up.ask(&Request::Act { verb, node: args.node.clone() })?))
+}
+
+/// Asks for a failover of a monitored master.
+pub(super) fn failover(args: &FailoverArgs) -> ExitCode {
+    on(&args.which, |up| done(up.ask(&Request::Failover { monitor: args.monitor.clone() })?))
+}
+
+fn done(answer: Answer) -> Result<ExitCode, AskError> {
+    if let Answer::Done { node, state } = answer {
+        print(&format!("{node}: {state}\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Stops a topology and waits until nothing of it is left.
+pub(super) fn down(which: &WhichRun) -> ExitCode {
+    on(which, |up| {
+        let pid = up.description.pid;
+        // Its start time tells it from a later process with the same number.
+        let started = start_time(pid);
+        up.ask(&Request::Down)?;
+        let began = Instant::now();
+        while started.is_some() && start_time(pid) == started {
+            if began.elapsed() > DOWN_LIMIT {
+                let seconds = DOWN_LIMIT.as_secs();
+                complain(&format!(
+                    "topple: {} is still stopping after {seconds} s (process {pid})",
+                    up.name()
+                ));
+                return Ok(ExitCode::from(REFUSED));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        print(&format!("{} is down\n", up.description.plan.name));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// When a process began, in the kernel's ticks; none when it has ended.
+fn start_time(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    (*fields.first()? != "Z").then(|| fields.get(19).map(|&ticks| ticks.to_owned()))?
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_a_table_with_lags() {
+        let node = |name: &str, role: &str, of: &[&str], offset| NodeStatus {
+            name: name.to_owned(),
+            address: "127.0.0.1:7000".to_owned(),
+            state: "running".to_owned(),
+            pid: Some(7),
+            role: Some(role.to_owned()),
+            of: of.iter().map(|&name| name.to_owned()).collect(),
+            linked: (role == "slave").then_some(true),
+            offset: Some(offset),
+            keys: Some(3),
+            used_bytes: Some(1_572_864),
+            ..NodeStatus::default()
+        };
+        let down = NodeStatus {
+            name: "r2".to_owned(),
+            state: "ended (SIGKILL)".to_owned(),
+            ..NodeStatus::default()
+        };
+        let shown = status_table(&[node("m", "master", &[], 100), node("r1", "slave", &["m"], 86), down]);
+        expect![[r#"
+            NODE  STATE            ROLE    OF  ADDRESS         PID  OFFSET  LAG  KEYS  MEMORY  CLIENTS  OPS/S
+            m     running          master  -   127.0.0.1:7000  7    100     -    3     1.5M    -        -
+            r1    running          slave   m   127.0.0.1:7000  7    86      14   3     1.5M    -        -
+            r2    ended (SIGKILL)  -       -                   -    -       -    -     -       -        -
+        "#]]
+        .assert_eq(&shown);
+    }
+
+    #[test]
+    fn times_are_for_people() {
+        assert_eq!([5, 123, 18_420].map(for_people), ["5s", "2m03s", "5h07m"]);
+    }
+}
