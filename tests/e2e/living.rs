@@ -66,6 +66,8 @@ fn a_topology_lives_in_the_background_until_it_is_taken_down() {
     expect(&place, &["pause", "r"], 2, "r is paused already");
     expect(&place, &["resume", "r"], 0, "r: running");
     expect(&place, &["restart", "s3"], 0, "s3: running");
+    // Before it answers it may not have its signal handlers yet.
+    await_output(&place, &["cli", "s3", "PING"], "PONG");
     expect(&place, &["stop", "s3"], 0, "s3: ended (exit code 0)");
     expect(&place, &["start", "s3"], 0, "s3: running");
     expect(&place, &["kill", "nosuch"], 2, "there is no node `nosuch`; there are m, r, s1, s2, s3");
@@ -100,7 +102,9 @@ fn several_topologies_live_side_by_side_and_are_told_apart() {
     let one = expect(&place, &["status", "--run", "one"], 0, "");
     assert!(!one.contains("ended"), "{one}");
     // The ports of a topology that is up are refused to another, with what to do.
-    expect(&place, &["up", "one.rhai", "-d"], 3, "Choose another port");
+    let elsewhere = Place::new();
+    elsewhere.write("again.rhai", &topology("again", port));
+    expect(&elsewhere, &["up", "again.rhai", "-d"], 3, "Choose another port");
     expect(&place, &["down", "--run", "one"], 0, "one is down");
     expect(&place, &["down"], 0, "two is down");
     place.expect_nothing_left(Duration::from_secs(10));
