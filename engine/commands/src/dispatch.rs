@@ -223,7 +223,12 @@ impl Server {
         }
     }
 
-    fn context<'a>(&'a mut self, client: &'a mut Client, entry: &Entry, hash: Option<KeyHash>) -> Ctx<'a> {
+    pub(crate) fn context<'a>(
+        &'a mut self,
+        client: &'a mut Client,
+        entry: &Entry,
+        hash: Option<KeyHash>,
+    ) -> Ctx<'a> {
         let expiry = if client.state.has(State::MASTER) {
             ExpiryRule::Ignore
         } else if self.replicating.is_replica() || self.gates.pause.is_some() {

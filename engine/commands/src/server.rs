@@ -85,6 +85,7 @@ pub struct Server {
     pub(crate) limits: keyspace::values::Limits,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub(crate) active_expire: bool,
+    pub(crate) debug: crate::admin::debug::DebugState,
     /// Figures as the last INFO found them.
     pub(crate) info_figures: crate::host::Figures,
     pub(crate) expiry: ExpiryCycle,
@@ -163,6 +164,7 @@ impl Server {
             hash_seed: seed,
             limits: config.settings.limits(seed),
             active_expire: true,
+            debug: crate::admin::debug::DebugState::default(),
             info_figures: crate::host::Figures::default(),
             expiry: ExpiryCycle::default(),
             timer_changed: false,
@@ -406,6 +408,11 @@ impl Server {
     pub fn tick(&mut self, now: Now) {
         self.now = now;
         self.clients.watch.now_ms = now.mono_ms;
+        if self.debug.cron_paused {
+            self.unblock_timed_out();
+            self.after_commands();
+            return;
+        }
         self.stats.sample(now.mono_ms);
         self.expire_cycle();
         self.eviction_tick();

@@ -23,6 +23,8 @@ pub(crate) struct Outside {
     saves: usize,
     /// Goes on a microsecond whenever it is read.
     clock_ns: u64,
+    /// The snapshot file.
+    saved: Vec<u8>,
     pub(crate) written: Vec<String>,
     pub(crate) fails: bool,
     /// How far the clock goes with each look at it.
@@ -41,10 +43,25 @@ impl Host for MemoryHost {
     fn figures(&mut self) -> Figures {
         Figures::default()
     }
-    fn save(&mut self, _: &str, _: &[Db], _: &SnapshotInfo) -> Result<(), String> {
+    fn save(&mut self, _: &str, dbs: &[Db], info: &SnapshotInfo) -> Result<(), String> {
         let mut outside = self.0.borrow_mut();
         outside.saves += 1;
+        outside.saved.clear();
+        let saved = &mut outside.saved;
+        let mut sink = |piece: &[u8]| {
+            saved.extend_from_slice(piece);
+            Ok(())
+        };
+        crate::snapshot::write(dbs, info, &mut sink, &mut |_| {}).unwrap();
         if outside.fails { Err("disk full".into()) } else { Ok(()) }
+    }
+    fn read_snapshot(
+        &mut self,
+        _: &str,
+        feed: &mut dyn FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let saved = self.0.borrow().saved.clone();
+        feed(&saved)
     }
     fn start_snapshot(
         &mut self,

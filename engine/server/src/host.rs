@@ -16,6 +16,9 @@ use crate::options::Program;
 use crate::snapshot_child::{self, ChildState};
 use crate::standing;
 
+/// Bytes read from a snapshot file at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
 /// The process's side of the server.
 pub(crate) struct ProcessHost {
     log: Rc<Log>,
@@ -25,6 +28,8 @@ pub(crate) struct ProcessHost {
     program: Program,
     settings: Settings,
     config_file: String,
+    /// The command line, to start anew with.
+    arguments: Vec<String>,
     /// The score for the kernel that the process was started with.
     oom_score: i32,
     memory: Memory,
@@ -41,6 +46,7 @@ impl ProcessHost {
         child: Rc<ChildState>,
         doors: Rc<Doors>,
         config: &Config,
+        arguments: Vec<String>,
     ) -> Self {
         let memory = Memory::new();
         let startup_bytes = memory.used_bytes();
@@ -52,6 +58,7 @@ impl ProcessHost {
             program,
             settings: config.settings.clone(),
             config_file: config.file.clone().unwrap_or_default(),
+            arguments,
             oom_score: standing::oom_score(),
             memory,
             started: Instant::now(),
@@ -114,6 +121,37 @@ impl Host for ProcessHost {
 
     fn save(&mut self, path: &str, dbs: &[Db], info: &SnapshotInfo) -> Result<(), String> {
         snapshot_child::write_file(path, dbs, info, &mut |_| {}).map_err(|error| error.to_string())
+    }
+
+    fn read_snapshot(
+        &mut self,
+        path: &str,
+        feed: &mut dyn FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut file = std::fs::File::open(path).map_err(|error| crate::listen::reason(&error))?;
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            match file.read(&mut piece).map_err(|error| crate::listen::reason(&error))? {
+                0 => return Ok(()),
+                length => feed(&piece[..length])?,
+            }
+        }
+    }
+
+    fn crash(&mut self, signal: i32) {
+        let _ = sys::signal_process(std::process::id() as i32, signal);
+    }
+
+    fn restart(&mut self, delay_ms: u64) -> String {
+        use std::os::unix::process::CommandExt as _;
+        std::thread::sleep(Duration::from_millis(delay_ms));
+        let program = match std::env::current_exe() {
+            Ok(program) => program,
+            Err(error) => return crate::listen::reason(&error),
+        };
+        let mode = if self.program == Program::Sentinel { "sentinel" } else { "server" };
+        let error = std::process::Command::new(program).arg(mode).args(&self.arguments).exec();
+        crate::listen::reason(&error)
     }
 
     fn start_snapshot(

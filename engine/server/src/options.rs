@@ -19,6 +19,8 @@ pub enum Program {
 pub(crate) struct Start {
     pub(crate) program: Program,
     pub(crate) config: Config,
+    /// The command line as it came, without the program's name.
+    pub(crate) arguments: Vec<String>,
 }
 
 /// What the command line asks for.
@@ -68,7 +70,7 @@ pub(crate) fn read(program: Program, arguments: &[String]) -> Decision {
         program = Program::Sentinel;
     }
     match configure(program, &arguments) {
-        Ok(config) => Decision::Run(Box::new(Start { program, config })),
+        Ok(config) => Decision::Run(Box::new(Start { program, config, arguments })),
         Err(error) => exit(1, &format!("\n{error}\n")),
     }
 }

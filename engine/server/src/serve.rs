@@ -109,7 +109,7 @@ fn enter_directory(config: &mut Config) -> Result<(), String> {
 }
 
 async fn serve(start: Start, machine: Option<::sentinel::Config>, log: Rc<Log>, started: Instant) -> i32 {
-    let Start { program, config } = start;
+    let Start { program, config, arguments } = start;
     let replica = config.settings.replicaof.is_some();
     let role = match program {
         Program::Sentinel => Role::Sentinel,
@@ -124,7 +124,7 @@ async fn serve(start: Start, machine: Option<::sentinel::Config>, log: Rc<Log>, 
     write_pidfile(&config, &log, role);
     let child = Rc::new(ChildState::default());
     let doors = Rc::new(Doors::default());
-    let host = ProcessHost::new(log.clone(), role, program, child.clone(), doors.clone(), &config);
+    let host = ProcessHost::new(log.clone(), role, program, child.clone(), doors.clone(), &config, arguments);
     host.show_title();
     if let Err(reason) = host.apply_oom_score() {
         log.line(role, Level::Warning, &reason);

@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod connection;
+pub(crate) mod debug;
 mod memory;
 mod replication;
 mod server;
@@ -27,6 +28,7 @@ pub(crate) fn commands() -> impl Iterator<Item = &'static Command<AdminHandler>>
         crate::command_info::COMMANDS,
         replication::COMMANDS,
         memory::COMMANDS,
+        debug::COMMANDS,
     ];
     tables.into_iter().flatten()
 }

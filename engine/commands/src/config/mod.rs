@@ -20,7 +20,8 @@ pub use choice::{
 };
 pub use file::{ConfigError, Included, Source, load_lines, parse_arguments};
 pub use percentiles::Percentiles;
-pub use rewrite::rewrite;
+pub use rewrite::{rewrite, rewrite_all};
+pub(crate) use setting::parse_memory;
 pub use setting::{
     BufferLimit, BufferLimits, Level, LogLevel, NotifyFlags, Permissions, SavePoint, SavePoints, Words,
 };

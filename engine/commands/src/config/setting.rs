@@ -111,7 +111,7 @@ impl Setting for u64 {
 }
 
 /// Reads `64mb` and the like: `k`, `m`, `g` are powers of 1000, `kb`, `mb`, `gb` of 1024.
-pub(super) fn parse_memory(word: &[u8]) -> Option<u64> {
+pub(crate) fn parse_memory(word: &[u8]) -> Option<u64> {
     let split = word.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(word.len());
     let (digits, unit) = word.split_at(split);
     let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
