@@ -19,8 +19,8 @@ const COUNT_AT: usize = 4;
 const SPARE_AT: usize = 6;
 const ALIGN: usize = 8;
 
-/// A block below this size has no spare room but what its size class gives.
-const EXACT_BELOW_BYTES: usize = 128;
+/// Up to this size a block takes as much as the allocator's size class gives.
+const CLASSES_UP_TO_BYTES: usize = 256 * 1024;
 
 /// The most a block may have to spare, so that it fits its field together with a step of growth.
 const SPARE_MAX_BYTES: usize = 60_000;
@@ -158,11 +158,16 @@ impl Block {
     }
 }
 
-/// The allocation for so many bytes: exact when small, with an eighth to spare when it is likely to
-/// grow on; spare room must fit its field.
+/// The allocation for so many bytes: a whole size class of the allocator, of which there are four from
+/// each power of two to the next, so that room that would be lost otherwise is there to grow into. Large
+/// blocks have an eighth to spare, as far as that fits its field.
 fn size_for(bytes: usize) -> usize {
     let size = (HEAD_BYTES + bytes).next_multiple_of(ALIGN);
-    if size < EXACT_BELOW_BYTES { size } else { size + (size / 8).min(32 * 1024).next_multiple_of(ALIGN) }
+    if size <= CLASSES_UP_TO_BYTES {
+        size.next_multiple_of((size.next_power_of_two() / 8).max(ALIGN))
+    } else {
+        size + (size / 8).min(32 * 1024).next_multiple_of(ALIGN)
+    }
 }
 
 fn layout(size: usize) -> Layout {
@@ -218,6 +223,9 @@ mod tests {
     #[test]
     fn small_blocks_waste_nothing() {
         assert_eq!(Block::from_bytes(b"12345678", 1).heap_bytes(), 16);
+        for (bytes, size) in [(1, 16), (56, 64), (57, 80), (120, 128), (121, 160), (220, 256), (250, 320)] {
+            assert_eq!(Block::from_bytes(&vec![0; bytes], 0).heap_bytes(), size);
+        }
         assert_eq!(size_of::<Option<Block>>(), 8);
     }
 

@@ -21,7 +21,7 @@ use crate::value::{Encoding, Expiry, Kind, Value, parse_canonical_int};
 /// The most entries that are searched one by one.
 const ROW_MAX: usize = 16;
 
-/// How many places a row grows by.
+/// How many places a row grows by, once it has as many.
 const ROW_STEP: usize = 4;
 
 /// An integer takes eight bytes; shorter texts are kept as they are.
@@ -225,7 +225,7 @@ impl Row {
 
     fn push(&mut self, slot: Slot) {
         if self.slots.len() == self.slots.capacity() {
-            self.slots.reserve_exact(ROW_STEP);
+            self.slots.reserve_exact(self.slots.len().clamp(1, ROW_STEP));
         }
         self.entry_bytes += slot.entry().bytes();
         self.slots.push(slot);
