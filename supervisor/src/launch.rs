@@ -43,6 +43,8 @@ pub struct Launch {
     pub files: Vec<(String, String)>,
     /// Environment to add.
     pub env: Vec<(String, String)>,
+    /// Where it is started: the node's own folder, or the script's for a process.
+    pub cwd: PathBuf,
 }
 
 /// The commands and files of a node. Panics when the node is not the plan's.
@@ -50,14 +52,19 @@ pub fn launch(plan: &Plan, id: NodeId, paths: &Paths) -> Launch {
     let node = &plan.nodes[id.0 as usize];
     let dir = paths.node_dir(node);
     let data = dir.join("data");
-    let (file, text) = match node.kind {
+    let env = node.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let (file, text) = match &node.kind {
+        NodeKind::Process { command, cwd, .. } => {
+            return Launch { argv: command.clone(), files: Vec::new(), env, dir, data, cwd: cwd.clone() };
+        }
         NodeKind::Sentinel => ("sentinel.conf", sentinel_conf(plan, id, &data, paths)),
         NodeKind::Master | NodeKind::Replica { .. } => ("redis.conf", redis_conf(plan, node, &data)),
     };
     Launch {
         argv: argv(node, &dir.join(file), paths),
         files: vec![(file.to_owned(), text)],
-        env: node.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        env,
+        cwd: dir.clone(),
         dir,
         data,
     }

@@ -73,7 +73,7 @@ pub struct Node {
     pub kind: NodeKind,
     /// Address clients and peers use.
     pub ip: IpAddr,
-    /// Port it listens on.
+    /// Port it listens on; 0 for a process, whose ports are its own business.
     pub port: u16,
     /// Which server program runs it.
     pub engine: EngineChoice,
@@ -102,6 +102,32 @@ pub enum NodeKind {
     },
     /// A sentinel; what it monitors is in [`Plan::monitors`].
     Sentinel,
+    /// The user's own program; it is started when all servers and sentinels are ready.
+    Process {
+        /// Program and arguments.
+        command: Vec<String>,
+        /// Where it runs: the script's folder.
+        cwd: PathBuf,
+        /// What its output must hold for it to be ready; none: it need only be started.
+        ready: Option<String>,
+    },
+}
+
+impl Node {
+    /// Whether it is the user's own program, and no server.
+    pub fn is_process(&self) -> bool {
+        matches!(self.kind, NodeKind::Process { .. })
+    }
+
+    /// What it is, in a word.
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind {
+            NodeKind::Master => "master",
+            NodeKind::Replica { .. } => "replica",
+            NodeKind::Sentinel => "sentinel",
+            NodeKind::Process { .. } => "process",
+        }
+    }
 }
 
 /// The program a node runs.

@@ -151,6 +151,8 @@ pub enum Wait {
     Change(Moment),
     /// A Sentinel event; gives the moments and texts matched.
     Event(EventFilter, Moment),
+    /// Until a node's log holds a text that was not there at the last action, but not after the moment.
+    Log(NodeId, String, Moment),
     /// Until the whole topology (or these nodes) is ready, but not after the moment.
     Ready(Vec<NodeId>, Moment),
 }

@@ -116,17 +116,17 @@ mod tests {
             &["sentinell", "nowhere.rhai"],
             2,
             expect![[r#"
-            error: there is no file `sentinell`, and no built-in topology of that name
-             --> sentinell
-               = did you mean `sentinel`?
+                error: there is no file `sentinell`, and no built-in topology of that name
+                 --> sentinell
+                   = did you mean `sentinel`?
 
-            sentinell: 1 mistake
-            error: there is no file `nowhere.rhai`, and no built-in topology of that name
-             --> nowhere.rhai
-               = built-in topologies: standalone, replication, chain, sentinel, sentinel-failover, manual-failover
+                sentinell: 1 mistake
+                error: there is no file `nowhere.rhai`, and no built-in topology of that name
+                 --> nowhere.rhai
+                   = built-in topologies: standalone, replication, chain, sentinel, sentinel-failover, manual-failover, app-under-failover
 
-            nowhere.rhai: 1 mistake
-        "#]],
+                nowhere.rhai: 1 mistake
+            "#]],
         );
     }
 

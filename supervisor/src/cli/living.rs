@@ -169,9 +169,13 @@ fn show_log(path: &Path, lines: usize, follow: bool, mut is_up: impl FnMut() -> 
     let kept = text.split_inclusive(|&byte| byte == b'\n').count().saturating_sub(lines);
     let last: Vec<u8> = text.split_inclusive(|&byte| byte == b'\n').skip(kept).flatten().copied().collect();
     print(&String::from_utf8_lossy(&last));
-    let mut at = text.len() as u64;
+    if follow { follow_log(path, text.len() as u64, &mut is_up) } else { Ok(()) }
+}
+
+/// Prints what is added to a file behind its first `at` bytes, until the topology is down.
+fn follow_log(path: &Path, mut at: u64, is_up: &mut dyn FnMut() -> bool) -> io::Result<()> {
     let mut checked = Instant::now();
-    while follow {
+    loop {
         std::thread::sleep(LOG_PAUSE);
         let length = std::fs::metadata(path).map(|data| data.len()).unwrap_or(at);
         if length < at {
@@ -179,20 +183,19 @@ fn show_log(path: &Path, lines: usize, follow: bool, mut is_up: impl FnMut() -> 
             at = 0;
         }
         if length > at {
-            text.clear();
-            file = File::open(path)?;
+            let mut added = Vec::new();
+            let mut file = File::open(path)?;
             file.seek(SeekFrom::Start(at))?;
-            file.read_to_end(&mut text)?;
-            at += text.len() as u64;
-            print(&String::from_utf8_lossy(&text));
+            file.read_to_end(&mut added)?;
+            at += added.len() as u64;
+            print(&String::from_utf8_lossy(&added));
         } else if checked.elapsed() > Duration::from_secs(1) {
             checked = Instant::now();
             if !is_up() {
-                break;
+                return Ok(());
             }
         }
     }
-    Ok(())
 }
 
 /// redis-cli to a node.
@@ -203,6 +206,9 @@ pub(super) fn cli(args: &CliArgs) -> ExitCode {
         else {
             return Ok(ExitCode::from(REFUSED));
         };
+        if port == 0 {
+            return Err(AskError::Refused(format!("`{}` is a process, not a server", args.node)));
+        }
         let mut command = Command::new("redis-cli");
         command.args(["-h", &ip, "-p", &port.to_string()]).args(&args.command);
         if let Some(password) = password {

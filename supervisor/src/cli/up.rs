@@ -7,6 +7,7 @@ use super::live::{Live, WhenKilled, explain, prepare, with_runtime};
 use super::output::{colour_on_stdout, complain, print};
 use super::{REFUSED, UpArgs};
 use crate::control::serve::Control;
+use crate::launch::shell_line;
 use crate::plan::{NodeKind, Plan};
 use crate::report::live::LiveLines;
 use crate::report::paint::Paint;
@@ -124,15 +125,24 @@ fn addresses(plan: &Plan, paint: Paint, hint: &str) -> String {
     let width = |text: fn(&crate::plan::Node) -> String| {
         plan.nodes.iter().map(|node| text(node).chars().count()).max().unwrap_or(0)
     };
-    let role = |node: &crate::plan::Node| match &node.kind {
-        NodeKind::Master => "master".to_owned(),
-        NodeKind::Replica { .. } => "replica".to_owned(),
-        NodeKind::Sentinel => "sentinel".to_owned(),
+    let role = |node: &crate::plan::Node| node.kind_name().to_owned();
+    let address = |node: &crate::plan::Node| match node.is_process() {
+        true => String::new(),
+        false => std::net::SocketAddr::new(node.ip, node.port).to_string(),
     };
-    let address = |node: &crate::plan::Node| std::net::SocketAddr::new(node.ip, node.port).to_string();
     let (names, roles, places) = (width(|node| node.name.clone()), width(role), width(address));
     out.push('\n');
     for node in &plan.nodes {
+        if let NodeKind::Process { command, .. } = &node.kind {
+            let command = paint.dim(&shell_line(command));
+            out.push_str(&format!(
+                "  {:names$}  {:roles$}  {:places$}  {command}\n",
+                node.name,
+                role(node),
+                ""
+            ));
+            continue;
+        }
         let host = if node.ip == std::net::IpAddr::from([127, 0, 0, 1]) {
             String::new()
         } else {

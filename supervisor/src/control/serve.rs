@@ -236,12 +236,16 @@ impl Control {
         };
         let mut status = NodeStatus {
             name: node.name.clone(),
-            address: SocketAddr::new(node.ip, node.port).to_string(),
+            address: match node.is_process() {
+                true => "-".to_owned(),
+                false => SocketAddr::new(node.ip, node.port).to_string(),
+            },
+            role: node.is_process().then(|| "process".to_owned()),
             state: describe_state(state),
             pid,
             ..NodeStatus::default()
         };
-        if !matches!(state, ProcessState::Running(_)) {
+        if !matches!(state, ProcessState::Running(_)) || node.is_process() {
             return status;
         }
         match ask_info(&Endpoint::of(&node)).await {
@@ -298,7 +302,8 @@ impl Control {
                 }
             }
         }
-        for id in plan.node_ids().filter(|&id| plan.node(id).kind != NodeKind::Sentinel) {
+        let server = |id: &NodeId| matches!(plan.node(*id).kind, NodeKind::Master | NodeKind::Replica { .. });
+        for id in plan.node_ids().filter(server) {
             let Ok(fields) = ask_info(&Endpoint::of(plan.node(id))).await else { continue };
             let follows = fields.get("role").is_some_and(|role| role == "slave");
             if let (true, Some(master)) = (follows, master_address(&fields).and_then(|at| plan.node_at(at))) {

@@ -230,6 +230,14 @@ impl World for FakeWorld {
                 self.now = self.now.max(matching.last().map_or(0, |seen| seen.at.0));
                 return Ok(Waited::Came(matching));
             }
+            Wait::Log(node, text, until) => {
+                // The fake logs say "line 0", "line 1" and "line 2", if their node is up.
+                if self.down.contains(&node) || !text.starts_with("line ") {
+                    self.now = until.0;
+                    return Ok(Waited::TimedOut { seen: vec!["line 2".into()] });
+                }
+                self.now += 1_000;
+            }
             Wait::Ready(nodes, until) => {
                 let down = |id: &NodeId| nodes.is_empty() || nodes.contains(id);
                 if self.down.iter().any(down) {

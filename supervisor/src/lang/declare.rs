@@ -1,5 +1,5 @@
 //! Words that declare nodes and what sentinels monitor: `master`, `replica`, `replicas`, `sentinel`,
-//! `sentinels`, `monitor`.
+//! `sentinels`, `process`, `monitor`; and `addresses` of nodes.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -48,6 +48,18 @@ pub(crate) const DATA: Opt = option("data", Takes::Text, "", "start from a copy 
 pub(crate) const ENV: Opt = option("env", Takes::Table, "", "further environment variables");
 
 const NODE: &[Opt] = &[PORT, IP, CONFIG, ENGINE, RESTART, DATA, ENV];
+
+const PROCESS: &[Opt] = &[
+    option("command", Takes::Array, "", "program and arguments, an array of strings; must be given"),
+    option(
+        "ready",
+        Takes::Text,
+        "",
+        "it is ready when its output holds this; without it, when it is started",
+    ),
+    RESTART,
+    ENV,
+];
 
 const MONITOR: &[Opt] = &[
     option("quorum", Takes::Count(1, i64::MAX), "a majority", "sentinels that must agree on ODOWN"),
@@ -125,6 +137,28 @@ pub(crate) const WORDS: &[Word] = &[
         run: sentinels,
     },
     Word {
+        name: "process",
+        place: Place::TopLevel,
+        params: &[required("name", Takes::Name), required("options", Takes::Options)],
+        variadic: false,
+        options: PROCESS,
+        gives: "a node",
+        summary: "Declares a program of your own, e.g. the application under test. It runs in the script's \
+                  folder, is started when all servers and sentinels are ready, and is killed, paused, stopped \
+                  and started like any node.",
+        run: process,
+    },
+    Word {
+        name: "addresses",
+        place: Place::Anywhere,
+        params: &[required("nodes", Takes::Nodes)],
+        variadic: false,
+        options: &[],
+        gives: "a string: `ip:port,ip:port…`",
+        summary: "The addresses of nodes, as programs take them in an environment variable.",
+        run: addresses,
+    },
+    Word {
         name: "monitor",
         place: Place::TopLevel,
         params: &[
@@ -182,11 +216,71 @@ fn sentinels(call: &mut Call<'_>) -> Outcome {
     declare_many(call, call.int(1), &NodeKind::Sentinel, &options)
 }
 
+/// Declares a program of the user's.
+fn process(call: &mut Call<'_>) -> Outcome {
+    let name = call.text(0).to_string();
+    check_unique_name(call, &name)?;
+    let options = call.options(1)?;
+    let command = options.get("command").and_then(|value| value.clone().into_array().ok());
+    let command: Vec<String> = command.unwrap_or_default().iter().map(ToString::to_string).collect();
+    if command.first().is_none_or(String::is_empty) {
+        let message = "option `command` of `process` must name a program".to_owned();
+        let hint = "write it as an array: `command: [\"python3\", \"app.py\"]`".to_owned();
+        return Err(Failure::new(call.spot(1), message).note(hint).into());
+    }
+    let defaults = call.session.state.borrow().defaults.clone();
+    let node = Node {
+        kind: NodeKind::Process {
+            command,
+            cwd: call.session.script.folder(),
+            ready: options.text("ready").map(|text| text.to_string()),
+        },
+        ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port: 0,
+        engine: EngineChoice::Topple,
+        config: BTreeMap::new(),
+        env: env(&options, defaults.get("env")),
+        data: None,
+        restart: restart(&options.clone().or(&defaults)),
+        position: call.session.place(call.context),
+        name,
+    };
+    Ok(Dynamic::from(add(call, node)))
+}
+
+/// Puts a node into the plan.
+fn add(call: &Call<'_>, node: Node) -> NodeHandle {
+    let mut state = call.session.state.borrow_mut();
+    let handle = NodeHandle { id: NodeId(state.nodes.len() as u32), node: Rc::new(node.clone()) };
+    state.plan.nodes.push(node);
+    state.nodes.push(handle.clone());
+    handle
+}
+
+fn addresses(call: &mut Call<'_>) -> Outcome {
+    let nodes = call.nodes(0);
+    if let Some(process) = nodes.iter().find(|node| node.node.is_process()) {
+        let message = format!("`{}` is a process: it has no address", process.node.name);
+        return Err(Failure::new(call.spot(0), message).into());
+    }
+    let addresses: Vec<String> = nodes.iter().map(NodeHandle::address).collect();
+    Ok(addresses.join(",").into())
+}
+
+fn restart(given: &Options) -> RestartPolicy {
+    match given.text("restart").as_deref() {
+        Some("always") => RestartPolicy::Always,
+        Some("on-failure") => RestartPolicy::OnFailure,
+        _ => RestartPolicy::No,
+    }
+}
+
 /// What a replica follows, which must be a server.
 fn replica_kind(call: &Call<'_>, param: usize) -> Outcome<NodeKind> {
     let of = call.node(param);
-    if of.is_sentinel() {
-        let message = format!("`{}` is a sentinel: a replica follows a master or a replica", of.node.name);
+    if !of.is_server() {
+        let (name, kind) = (&of.node.name, of.node.kind_name());
+        let message = format!("`{name}` is a {kind}: a replica follows a master or a replica");
         return Err(Failure::new(call.spot(param), message).into());
     }
     Ok(NodeKind::Replica { of: of.id })
@@ -228,20 +322,12 @@ fn declare(
         config,
         env: env(options, defaults.get("env")),
         data: data(call, options)?,
-        restart: match given.text("restart").as_deref() {
-            Some("always") => RestartPolicy::Always,
-            Some("on-failure") => RestartPolicy::OnFailure,
-            _ => RestartPolicy::No,
-        },
+        restart: restart(&given),
         position: call.session.place(call.context),
         name,
         kind,
     };
-    let mut state = call.session.state.borrow_mut();
-    let handle = NodeHandle { id: NodeId(state.nodes.len() as u32), node: Rc::new(node.clone()) };
-    state.plan.nodes.push(node);
-    state.nodes.push(handle.clone());
-    Ok(handle)
+    Ok(add(call, node))
 }
 
 fn check_unique_name(call: &Call<'_>, name: &str) -> Outcome<()> {
@@ -459,8 +545,8 @@ fn check_monitor(call: &Call<'_>, sentinels: &[NodeHandle], name: &str, master: 
             .into());
     }
     if master.node.kind != NodeKind::Master {
-        let what = if master.is_sentinel() { "sentinel" } else { "replica" };
-        let message = format!("`{}` is a {what}: sentinels monitor a master", master.node.name);
+        let (name, what) = (&master.node.name, master.node.kind_name());
+        let message = format!("`{name}` is a {what}: sentinels monitor a master");
         return Err(Failure::new(call.spot(2), message).into());
     }
     let earlier: Vec<Monitor> = {

@@ -70,6 +70,10 @@ pub(crate) const WORDS: &[Word] = &[
 
 fn workload(call: &mut Call<'_>) -> Outcome {
     let options = call.options(0)?;
+    if let Some(node) = options.node("via").filter(|node| node.node.is_process()) {
+        let message = format!("`{}` is a process, not a server: no workload goes there", node.node.name);
+        return Err(Failure::new(options.value_spot("via"), message).into());
+    }
     let via = match (options.node("via"), options.monitor("via")) {
         (Some(node), _) if node.is_sentinel() => {
             let message = format!("`{}` is a sentinel: clients write to a server", node.node.name);

@@ -150,8 +150,18 @@ fn cmd(call: &mut Call<'_>) -> Outcome {
     reply(call, &node, words)
 }
 
+/// Refuses a process, which answers no commands.
+fn must_be_asked(call: &Call<'_>, node: &NodeHandle) -> Outcome<()> {
+    if !node.node.is_process() {
+        return Ok(());
+    }
+    let message = format!("`{}` is a process, not a server: it answers no commands", node.node.name);
+    Err(Failure::new(call.spot(0), message).note("its output is in `logs(node)`".to_owned()).into())
+}
+
 /// Sends a command; an error reply becomes a failure.
 fn reply(call: &Call<'_>, node: &NodeHandle, words: Vec<Vec<u8>>) -> Outcome {
+    must_be_asked(call, node)?;
     let name = String::from_utf8_lossy(&words[0]).to_uppercase();
     match ask(call, Query::Command(node.id, words))? {
         Observation::Reply(Value::Error(text)) => {
@@ -204,6 +214,7 @@ fn dynamic(value: Value) -> Dynamic {
 }
 
 fn fields(call: &Call<'_>) -> Outcome<Vec<(String, String)>> {
+    must_be_asked(call, &call.node(0))?;
     match ask(call, Query::Info(call.node(0).id))? {
         Observation::Info(fields) => Ok(fields),
         other => Err(unfit(call, &other)),

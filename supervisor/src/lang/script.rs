@@ -20,12 +20,14 @@ pub const BUILT_IN_TOPOLOGIES: &[(&str, &str)] = &[
     ("sentinel", include_str!("../../../topologies/sentinel.rhai")),
     ("sentinel-failover", include_str!("../../../topologies/sentinel-failover.rhai")),
     ("manual-failover", include_str!("../../../topologies/manual-failover.rhai")),
+    ("app-under-failover", include_str!("../../../topologies/app-under-failover.rhai")),
 ];
 
 /// Scripts that built-in topologies name, by their path beside `topologies/`.
 pub const BUILT_IN_SCRIPTS: &[(&str, &str)] = &[
     ("scripts/notify.sh", include_str!("../../../scripts/notify.sh")),
     ("scripts/reconfig.sh", include_str!("../../../scripts/reconfig.sh")),
+    ("scripts/app.py", include_str!("../../../scripts/app.py")),
 ];
 
 /// A topology script.
@@ -134,6 +136,7 @@ impl Script {
     /// Writes the scripts of a built-in topology to where its paths point. Does nothing for a file.
     pub fn write_out(&self) -> io::Result<()> {
         let Origin::BuiltIn(root) = &self.origin else { return Ok(()) };
+        std::fs::create_dir_all(self.folder())?;
         for (path, text) in BUILT_IN_SCRIPTS {
             let target = root.join(path);
             if let Some(folder) = target.parent() {
@@ -189,7 +192,7 @@ impl Script {
     }
 
     /// What relative paths start from.
-    fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         match &self.origin {
             Origin::Folder(folder) => folder.clone(),
             Origin::BuiltIn(root) => root.join("topologies"),

@@ -156,6 +156,11 @@ impl NodeHandle {
         format!("{}:{}", self.node.ip, self.node.port)
     }
 
+    /// Whether it is a server: no sentinel and no process.
+    pub(crate) fn is_server(&self) -> bool {
+        matches!(self.node.kind, NodeKind::Master | NodeKind::Replica { .. })
+    }
+
     /// Whether it is a sentinel.
     pub(crate) fn is_sentinel(&self) -> bool {
         self.node.kind == NodeKind::Sentinel

@@ -1,4 +1,4 @@
-//! Words that wait: `sleep`, `wait_until`, `wait_event`, `wait_ready`; `since` tells times apart.
+//! Words that wait: `sleep`, `wait_until`, `wait_event`, `wait_log`, `wait_ready`; `since` tells times apart.
 //!
 //! Every wait has a limit. When it passes, the experiment has failed and says what was seen instead; `try`
 //! does not catch that.
@@ -52,6 +52,21 @@ pub(crate) const WORDS: &[Word] = &[
         gives: "an event; with `count`, the one that completed it",
         summary: "Waits for a Sentinel event since the experiment's last action.",
         run: wait_event,
+    },
+    Word {
+        name: "wait_log",
+        place: Place::Experiment,
+        params: &[
+            required("node", Takes::Node),
+            required("text", Takes::Text),
+            required("limit", Takes::Duration),
+        ],
+        variadic: false,
+        options: &[],
+        gives: "how long it took, a duration",
+        summary: "Waits until a node's log holds a text that was not there at the last action on a node \
+                  (at the start of the repeat, if there was none).",
+        run: wait_log,
     },
     Word {
         name: "wait_ready",
@@ -218,6 +233,19 @@ fn completing(call: &Call<'_>, seen: Vec<SeenEvent>) -> Outcome {
         Failure::new(Spot::Call, format!("the event came from an unknown node {}", event.node.0))
     })?;
     Ok(Dynamic::from(EventValue { seen: event, node }))
+}
+
+fn wait_log(call: &mut Call<'_>) -> Outcome {
+    let running = call.session.running("wait_log")?;
+    let (node, text) = (call.node(0), call.text(1).to_string());
+    let limit = Limit::new(running, call.span(2));
+    match wait_for(running, Wait::Log(node.id, text.clone(), limit.until))? {
+        Waited::Came(_) => Ok(limit.took(running)),
+        Waited::TimedOut { seen } => {
+            let what = format!("{text:?} in the log of {} within {}", node.node.name, call.span(2));
+            Err(limit.passed(call, running, what, seen))
+        }
+    }
 }
 
 fn wait_ready(call: &mut Call<'_>) -> Outcome {

@@ -139,7 +139,6 @@ pub(crate) fn find(name: &str) -> Option<&'static Word> {
 pub(crate) const NOT_YET: &[&str] = &[
     "cluster",
     "cluster_node",
-    "process",
     "on_ready",
     "on_event",
     "config_set",
@@ -155,7 +154,6 @@ pub(crate) const NOT_YET: &[&str] = &[
     "corrupt_file",
     "step_clock",
     "chaos",
-    "wait_log",
     "during_snapshot",
 ];
 

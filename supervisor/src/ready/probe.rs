@@ -31,7 +31,7 @@ struct Target {
 }
 
 impl Prober {
-    /// A prober of all nodes of a plan.
+    /// A prober of all servers and sentinels of a plan.
     pub fn new(plan: &Plan) -> Self {
         let target = |id: NodeId| {
             let node = plan.node(id);
@@ -44,7 +44,7 @@ impl Prober {
             }
         };
         Self {
-            targets: plan.node_ids().map(target).collect(),
+            targets: plan.node_ids().filter(|&id| !plan.node(id).is_process()).map(target).collect(),
             connections: HashMap::new(),
             offsets: HashMap::new(),
         }

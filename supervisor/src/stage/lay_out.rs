@@ -91,7 +91,7 @@ fn lay_out_node(plan: &Plan, id: NodeId, paths: &Paths) -> io::Result<LaidOut> {
     let own_log =
         node.config.get("logfile").map(|name| name.trim_matches('"')).filter(|name| !name.is_empty());
     let log = own_log.map_or_else(|| output.clone(), |name| launch.data.join(name));
-    let command = SpawnRequest { argv: launch.argv, env: launch.env, cwd: launch.dir, output };
+    let command = SpawnRequest { argv: launch.argv, env: launch.env, cwd: launch.cwd, output };
     Ok(LaidOut { node: id, log, command })
 }
 
@@ -99,7 +99,7 @@ fn lay_out_node(plan: &Plan, id: NodeId, paths: &Paths) -> io::Result<LaidOut> {
 fn write_command(launch: &Launch) -> io::Result<()> {
     let path = launch.dir.join("command");
     let mut file = fs::File::create(&path)?;
-    let dir = shell_line(&[launch.dir.display().to_string()]);
+    let dir = shell_line(&[launch.cwd.display().to_string()]);
     let variables: Vec<String> = launch.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let environment =
         if variables.is_empty() { String::new() } else { format!("env {} ", shell_line(&variables)) };

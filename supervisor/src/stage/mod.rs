@@ -3,7 +3,8 @@
 //! - [`lay_out`]: directories, configurations and commands of the nodes.
 //! - `hasten`: shorter periods of real sentinels while they get to know each other.
 //!
-//! All processes are started at once and polled until they are ready; nothing waits a fixed time.
+//! All servers and sentinels are started at once and polled until they are ready, then the user's own
+//! processes; nothing waits a fixed time.
 
 mod hasten;
 pub mod lay_out;
@@ -15,16 +16,16 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::history::{Moment, What};
+use crate::history::{Exit, Moment, What};
 use crate::journal::Journal;
 use crate::nodes::Nodes;
-use crate::plan::{NodeId, Plan};
+use crate::plan::{NodeId, NodeKind, Plan};
 use crate::ready::probe::Prober;
 use crate::ready::{Expect, Facts, missing};
 use crate::run_dir::RunDir;
 use crate::watch::Watch;
 use crate::watch::log::last_lines;
-use crate::world::WorldError;
+use crate::world::{ProcessState, WorldError};
 
 /// How long a topology may take to be ready after its start.
 pub const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -86,24 +87,35 @@ impl Stages {
         *self.0.current.borrow_mut() = Some(Stage { name: name.to_owned(), watch, logs });
 
         let began = self.0.journal.now();
-        let starts: Vec<_> = plan
-            .node_ids()
-            .map(|id| {
-                let nodes = self.0.nodes.clone();
-                tokio::task::spawn_local(async move { nodes.start(id).await })
-            })
-            .collect();
+        let (processes, servers): (Vec<NodeId>, Vec<NodeId>) =
+            plan.node_ids().partition(|&id| plan.node(id).is_process());
+        self.start_all(&servers).await?;
+        let hastened = hasten::hasten(&plan, &self.0.nodes, READY_LIMIT).await;
+        let until = Moment(began.0 + micros(READY_LIMIT));
+        let waited = self.wait_ready(&servers, Expect::DeclaredRoles, until).await;
+        hastened.restore().await;
+        waited.map_err(|problems| self.not_ready(&plan, &problems))?;
+        if !processes.is_empty() {
+            self.start_all(&processes).await?;
+            let until = Moment(self.0.journal.now().0 + micros(READY_LIMIT));
+            let waited = self.wait_ready(&processes, Expect::DeclaredRoles, until).await;
+            waited.map_err(|problems| self.not_ready(&plan, &problems))?;
+        }
+        let took_us = self.0.journal.now().0 - began.0;
+        self.0.journal.record(What::Ready { took_us });
+        Ok(())
+    }
+
+    /// Starts nodes, all at once.
+    async fn start_all(&self, ids: &[NodeId]) -> Result<(), WorldError> {
+        let start = |&id: &NodeId| {
+            let nodes = self.0.nodes.clone();
+            tokio::task::spawn_local(async move { nodes.start(id).await })
+        };
+        let starts: Vec<_> = ids.iter().map(start).collect();
         for start in starts {
             start.await.map_err(|error| WorldError::Environment(error.to_string()))??;
         }
-        let hastened = hasten::hasten(&plan, &self.0.nodes, READY_LIMIT).await;
-        let until = Moment(began.0 + micros(READY_LIMIT));
-        let ids: Vec<NodeId> = plan.node_ids().collect();
-        let waited = self.wait_ready(&ids, Expect::DeclaredRoles, until).await;
-        hastened.restore().await;
-        waited.map_err(|problems| self.not_ready(&plan, &problems))?;
-        let took_us = self.0.journal.now().0 - began.0;
-        self.0.journal.record(What::Ready { took_us });
         Ok(())
     }
 
@@ -119,7 +131,10 @@ impl Stages {
         loop {
             let nodes = self.0.nodes.clone();
             let round = prober.round(|id| nodes.runs(id)).await;
-            let mut problems = missing(journal.plan(), ids, expect, &round);
+            let (processes, servers): (Vec<NodeId>, Vec<NodeId>) =
+                ids.iter().partition(|&&id| journal.plan().node(id).is_process());
+            let mut problems = missing(journal.plan(), &servers, expect, &round);
+            problems.extend(processes.iter().filter_map(|&id| self.unready_process(id)));
             if problems.is_empty() {
                 problems = self.unsubscribed(ids);
             }
@@ -127,7 +142,8 @@ impl Stages {
                 return Ok(());
             }
             let ended = |id: &NodeId| {
-                matches!(round.facts.get(id), Some(Facts::Silent(_))) && self.0.nodes.runs(*id).is_err()
+                let silent = matches!(round.facts.get(id), Some(Facts::Silent(_)));
+                (silent || self.unready_process(*id).is_some()) && self.0.nodes.runs(*id).is_err()
             };
             let hopeless = expect == Expect::DeclaredRoles && ids.iter().any(ended);
             if hopeless || journal.now() >= until {
@@ -136,6 +152,39 @@ impl Stages {
             tokio::time::sleep(pause).await;
             pause = (pause * 3 / 2).min(LAST_POLL);
         }
+    }
+
+    /// What keeps a process from being ready. One without a word to wait for need only have been started, and
+    /// may have done its work already.
+    fn unready_process(&self, id: NodeId) -> Option<String> {
+        let node = self.0.journal.plan().node(id);
+        let NodeKind::Process { ready, .. } = &node.kind else { return None };
+        let said = |text: &String| self.log_has(id, text, 0);
+        let problem = match (ready, self.0.nodes.state(id)) {
+            (Some(text), _) if said(text) => return None,
+            (
+                None,
+                ProcessState::Running(_) | ProcessState::Paused(_) | ProcessState::Ended(Exit::Code(0)),
+            ) => {
+                return None;
+            }
+            (Some(text), ProcessState::Running(_)) => format!("has not said {text:?} yet"),
+            (_, ProcessState::Paused(_)) => "is paused".to_owned(),
+            _ => self.0.nodes.runs(id).err().unwrap_or_default(),
+        };
+        Some(format!("{}: {problem}", node.name))
+    }
+
+    /// Whether a node's log holds a text, behind its first `from` bytes.
+    pub fn log_has(&self, id: NodeId, text: &str, from: u64) -> bool {
+        let log = self.log_path(id).and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+        let from = usize::try_from(from).unwrap_or(usize::MAX).min(log.len());
+        String::from_utf8_lossy(&log[from..]).contains(text)
+    }
+
+    /// How long a node's log is, in bytes.
+    pub fn log_bytes(&self, id: NodeId) -> u64 {
+        self.log_path(id).and_then(|path| std::fs::metadata(path).ok()).map_or(0, |data| data.len())
     }
 
     fn unsubscribed(&self, ids: &[NodeId]) -> Vec<String> {
@@ -150,13 +199,13 @@ impl Stages {
     }
 
     fn not_ready(&self, plan: &Plan, problems: &[String]) -> WorldError {
-        let first = plan.node_ids().find(|&id| {
-            let name = &plan.node(id).name;
+        let has_problem = |id: &NodeId| {
+            let name = &plan.node(*id).name;
             problems.iter().any(|problem| problem.split(':').next() == Some(name))
-        });
+        };
         // An ended process explains more than those that wait for it.
-        let ended = plan.node_ids().find(|&id| self.0.nodes.runs(id).is_err());
-        let node = ended.or(first);
+        let ended = plan.node_ids().filter(has_problem).find(|&id| self.0.nodes.runs(id).is_err());
+        let node = ended.or_else(|| plan.node_ids().find(has_problem));
         WorldError::Unreachable {
             node: node.map_or_else(|| "the topology".to_owned(), |id| plan.node(id).name.clone()),
             reason: format!("the topology is not ready: {}", problems.join("; ")),
@@ -238,7 +287,7 @@ pub enum Files {
 }
 
 fn check_ports(plan: &Plan) -> Result<(), WorldError> {
-    for node in &plan.nodes {
+    for node in plan.nodes.iter().filter(|node| !node.is_process()) {
         if let Err(error) = TcpListener::bind((node.ip, node.port)) {
             return Err(WorldError::Environment(format!(
                 "{} cannot listen on {}:{}: {error}. Choose another port in the script, or end the program \

@@ -1,5 +1,6 @@
 //! Carrying out what the script asks, on the runtime's thread.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -25,6 +26,8 @@ pub struct Executor {
     interrupt: Interrupt,
     keep: bool,
     repeat: Option<Repeat>,
+    /// How long each node's log was at the last action.
+    pub(super) log_marks: HashMap<NodeId, u64>,
     /// Whether some repeat did not pass: then the run's files are worth keeping.
     any_failed: bool,
 }
@@ -41,7 +44,20 @@ impl Executor {
     pub fn new(journal: Journal, nodes: Nodes, stages: Stages, interrupt: Interrupt, keep: bool) -> Self {
         let workloads = Workloads::new(journal.clone());
         let observer = Observer::new(journal.clone(), nodes.clone(), stages.clone());
-        Self { journal, nodes, stages, workloads, observer, interrupt, keep, repeat: None, any_failed: false }
+        let log_marks = HashMap::new();
+        let repeat = None;
+        Self {
+            journal,
+            nodes,
+            stages,
+            workloads,
+            observer,
+            interrupt,
+            keep,
+            repeat,
+            log_marks,
+            any_failed: false,
+        }
     }
 
     /// Serves the script until it is gone; then takes the topology down. Gives whether files are to stay.
@@ -101,6 +117,7 @@ impl Executor {
         self.journal.set_during(Some(During { experiment: index, repeat }));
         self.journal.record(What::RepeatBegin);
         self.observer.forget();
+        self.log_marks.clear();
         if fresh {
             self.stages.bring_up(&stage).await?;
         }
@@ -118,6 +135,8 @@ impl Executor {
     }
 
     async fn act(&mut self, action: Action) -> Result<Acted, WorldError> {
+        let plan = self.journal.plan();
+        self.log_marks = plan.node_ids().map(|id| (id, self.stages.log_bytes(id))).collect();
         let nodes = self.nodes.clone();
         let (verb, id, at) = match action {
             Action::Kill(id) => ("kill", id, nodes.kill(id).await?),

@@ -22,6 +22,7 @@ impl Executor {
             }
             Wait::Change(limit) => Ok(self.change(limit).await),
             Wait::Event(filter, limit) => Ok(self.event(&filter, limit).await),
+            Wait::Log(id, text, limit) => Ok(self.log(id, &text, limit).await),
             Wait::Ready(nodes, limit) => Ok(self.ready(nodes, limit).await),
         }
     }
@@ -53,6 +54,23 @@ impl Executor {
                 () = self.journal.changed() => {}
                 () = self.sleep_until(limit) => self.stages.catch_up(),
             }
+        }
+    }
+
+    async fn log(&self, id: NodeId, text: &str, limit: Moment) -> Waited {
+        let from = self.log_marks.get(&id).copied().unwrap_or(0);
+        loop {
+            if self.stages.log_has(id, text, from) {
+                return Waited::Came(Vec::new());
+            }
+            if self.journal.now() >= limit {
+                let mut seen = self.stages.log_lines(id, SEEN_LINES);
+                if let Err(ended) = self.nodes.runs(id) {
+                    seen.push(format!("{} is {ended}", self.journal.plan().node(id).name));
+                }
+                return Waited::TimedOut { seen };
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 

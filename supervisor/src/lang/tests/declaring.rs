@@ -13,6 +13,26 @@ use crate::plan::EngineChoice;
 use crate::ports::{CountedPorts, RecordedPorts};
 
 #[test]
+fn a_process_is_a_node_without_a_port() {
+    declares(
+        r#"
+let ss = sentinels("s", 2, #{ port: 26379 });
+monitor(ss, "mm", master("m", #{ port: 6379 }), #{ quorum: 2 });
+let app = process("app", #{ command: ["./app", 7], env: #{ AT: addresses(ss) }, ready: "up" });
+let job = process("job", #{ command: ["/bin/true"] });
+"#,
+        expect![[r#"
+            s1 sentinel 127.0.0.1:26379 line 2
+            s2 sentinel 127.0.0.1:26380 line 2
+            m master 127.0.0.1:6379 line 3
+            app process ["./app", "7"] in /scripts Some("up") {"AT": "127.0.0.1:26379,127.0.0.1:26380"} 127.0.0.1:0 line 4
+            job process ["/bin/true"] in /scripts None {} 127.0.0.1:0 line 5
+            monitor mm quorum 2 down after 30s, 2 sentinels
+        "#]],
+    );
+}
+
+#[test]
 fn the_design_s_example_declares_its_plan() {
     declares(
         r#"

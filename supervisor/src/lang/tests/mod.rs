@@ -41,10 +41,13 @@ fn declares(source: &str, expected: Expect) {
     let plan = evaluated(source, &Inputs::default()).plan;
     let mut text = String::new();
     for node in &plan.nodes {
-        let kind = match node.kind {
+        let kind = match &node.kind {
             NodeKind::Master => "master".to_owned(),
             NodeKind::Sentinel => "sentinel".to_owned(),
             NodeKind::Replica { of } => format!("replica of {}", plan.nodes[of.0 as usize].name),
+            NodeKind::Process { command, cwd, ready } => {
+                format!("process {command:?} in {} {ready:?} {:?}", cwd.display(), node.env)
+            }
         };
         let _ = write!(text, "{} {kind} {}:{}", node.name, node.ip, node.port);
         if !node.config.is_empty() {
