@@ -15,7 +15,7 @@ const FUNCTION_LINES: usize = 70;
 /// Crates and what of this workspace they may use, tests aside.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("engine/resp", &[]),
-    ("engine/keyspace", &[]),
+    ("engine/keyspace", &["resp"]),
     ("engine/persist", &["resp", "keyspace"]),
     ("engine/replication", &["resp", "keyspace", "persist"]),
     ("engine/sentinel", &["resp", "keyspace", "persist"]),

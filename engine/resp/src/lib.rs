@@ -7,6 +7,7 @@
 //! - [`encode`]: what a client writes.
 //! - [`split`]: the quoting rules shared by inline commands, configuration files and redis-cli.
 //! - [`number`]: numbers as text, both ways, with Redis's strictness.
+//! - [`strtod`]: floats as C reads them.
 //!
 //! No I/O happens here. The formats are those of the RESP specification and of Redis 7.2's behaviour.
 
@@ -17,6 +18,7 @@ pub mod number;
 pub mod reply;
 pub mod request;
 pub mod split;
+pub mod strtod;
 pub mod value;
 
 pub use reply::{Protocol, Writer};

@@ -3,6 +3,8 @@
 //! An integer argument is canonical: an optional `-`, no leading zeros, no spaces, within 64 bits. This is
 //! also the test for storing a string as an integer, so that the text can be reproduced from the number.
 
+use crate::strtod::{is_space, strtod};
+
 /// Parses the canonical decimal form of a 64-bit signed integer; anything else is `None`.
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
@@ -42,43 +44,98 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
     }
 }
 
-/// Parses a float argument: decimal or scientific, `inf`/`infinity` with a sign, any case; no spaces, no NaN.
+/// Parses a float argument as Redis does: what C's `strtod` reads, to the end; no leading space, no NaN, and
+/// nothing beyond what a double can hold.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(text).ok()?;
-    if text.is_empty() || text.starts_with(char::is_whitespace) {
+    if is_space(*text.first()?) {
         return None;
     }
-    let value: f64 = text.parse().ok()?;
-    (!value.is_nan()).then_some(value)
+    let number = strtod(text);
+    let whole = number.used == text.len() && !number.out_of_range && !number.value.is_nan();
+    whole.then_some(number.value)
 }
 
-/// Writes a float the way Redis 7.2 writes doubles: the shortest text that reads back as the same number,
-/// in scientific notation when the exponent is large, `inf`, `-inf`, `nan`.
-pub fn write_f64(out: &mut Vec<u8>, value: f64) {
-    if value.is_infinite() {
-        out.extend_from_slice(if value > 0.0 { b"inf" } else { b"-inf" });
-        return;
-    }
-    if value.is_nan() {
-        out.extend_from_slice(b"nan");
-        return;
-    }
+/// The integer that a double is, when it is one and not so large that conversions could overflow; zero
+/// without its sign.
+pub fn whole_f64(value: f64) -> Option<i64> {
     let integer = value as i64;
-    if integer as f64 == value
-        && integer.unsigned_abs() < 1 << 53
-        && !(value == 0.0 && value.is_sign_negative())
-    {
-        out.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
-        return;
+    (value.abs() <= WHOLE_MAX && integer as f64 == value).then_some(integer)
+}
+
+/// Up to here whole doubles are written as integers: 2^62.
+const WHOLE_MAX: f64 = 4_611_686_018_427_387_904.0;
+
+/// Writes a float the way Redis 7.2 writes doubles: `inf`, `-inf`, `nan`, `-0`; whole numbers as integers;
+/// else the shortest digits that read back as the same number, in scientific notation when the point lies
+/// far from them (Redis's choice, whose exponents have neither leading zeros nor a fixed limit).
+pub fn write_f64(out: &mut Vec<u8>, value: f64) {
+    if !value.is_finite() {
+        let text: &[u8] = if value.is_nan() {
+            b"nan"
+        } else if value > 0.0 {
+            b"inf"
+        } else {
+            b"-inf"
+        };
+        return out.extend_from_slice(text);
     }
-    let scientific = format!("{value:e}");
-    let exponent: i32 = scientific.split_once('e').and_then(|(_, e)| e.parse().ok()).unwrap_or(0);
-    if (-7..21).contains(&exponent) {
-        out.extend_from_slice(value.to_string().as_bytes());
+    if value == 0.0 {
+        return out.extend_from_slice(if value.is_sign_negative() { b"-0" } else { b"0" });
+    }
+    match whole_f64(value) {
+        Some(integer) => out.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes()),
+        None => write_shortest(out, value),
+    }
+}
+
+fn write_shortest(out: &mut Vec<u8>, value: f64) {
+    use std::io::Write as _;
+    let mut text = [0u8; 32];
+    let mut rest = &mut text[..];
+    // `d.ddde-x` takes 24 bytes at most.
+    let _ = write!(rest, "{:e}", value.abs());
+    let used = 32 - rest.len();
+    let text = std::str::from_utf8(&text[..used]).unwrap_or_default();
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let mut digits = [0u8; 20];
+    let mut count = 0;
+    for digit in mantissa.bytes().filter(u8::is_ascii_digit).take(digits.len()) {
+        digits[count] = digit;
+        count += 1;
+    }
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    write_digits(out, &digits[..count], exponent);
+}
+
+/// Writes digits of which the first stands for so many powers of ten.
+fn write_digits(out: &mut Vec<u8>, digits: &[u8], exponent: i32) {
+    let count = digits.len() as i32;
+    let last = exponent - count + 1;
+    if last >= 0 && exponent.abs() < count + 7 {
+        out.extend_from_slice(digits);
+        out.resize(out.len() + last as usize, b'0');
+    } else if last < 0 && (last > -7 || exponent.abs() < 4) {
+        let whole = count + last;
+        if whole <= 0 {
+            out.extend_from_slice(b"0.");
+            out.resize(out.len() + whole.unsigned_abs() as usize, b'0');
+            out.extend_from_slice(digits);
+        } else {
+            out.extend_from_slice(&digits[..whole as usize]);
+            out.push(b'.');
+            out.extend_from_slice(&digits[whole as usize..]);
+        }
     } else {
-        let (mantissa, _) = scientific.split_once('e').unwrap_or((&scientific, ""));
-        let sign = if exponent < 0 { '-' } else { '+' };
-        out.extend_from_slice(format!("{mantissa}e{sign}{:02}", exponent.abs()).as_bytes());
+        out.push(digits[0]);
+        if count > 1 {
+            out.push(b'.');
+            out.extend_from_slice(&digits[1..]);
+        }
+        out.extend_from_slice(if exponent < 0 { b"e-" } else { b"e+" });
+        out.extend_from_slice(itoa::Buffer::new().format(exponent.abs()).as_bytes());
     }
 }
 
@@ -119,13 +176,31 @@ mod tests {
         assert_eq!(parse_f64(b"nan"), None);
         assert_eq!(parse_f64(b" 1"), None);
         assert_eq!(parse_f64(b"1 "), None);
+        assert_eq!(parse_f64(b"1e400"), None);
+        assert_eq!(parse_f64(b"1e-400"), None);
+        assert_eq!(parse_f64(b"0x10"), Some(16.0));
         for (value, text) in [
             (3.0, "3"),
             (3.3, "3.3"),
             (-0.5, "-0.5"),
+            (0.1, "0.1"),
+            (-0.0, "-0"),
             (1e30, "1e+30"),
-            (1e-9, "1e-09"),
+            (1e20, "1e+20"),
+            (1e7, "10000000"),
+            (1e-9, "1e-9"),
+            (1.5e-6, "1.5e-6"),
+            (1.5e-5, "0.000015"),
+            (1.25e-310, "1.25e-310"),
+            (12_345.678_901_234, "1.2345678901234e+4"),
+            (1_234.567_890_123_4, "1234.5678901234"),
+            (1_700_000_000.123, "1700000000.123"),
+            (1_152_921_504_606_846_976.0, "1152921504606846976"),
+            (4_611_686_018_427_388_928.0, "4611686018427389000"),
+            (f64::MAX, "1.7976931348623157e+308"),
             (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
         ] {
             let mut out = Vec::new();
             write_f64(&mut out, value);

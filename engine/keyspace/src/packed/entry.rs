@@ -305,8 +305,8 @@ unsafe fn rebuild(old: &Slot, key: Option<&[u8]>, expires_at: Option<WallMs>) ->
 /// A borrowed entry: key, value, deadline, access clock.
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
-    at: NonNull<u8>,
-    life: PhantomData<&'a Slot>,
+    pub(super) at: NonNull<u8>,
+    pub(super) life: PhantomData<&'a Slot>,
 }
 
 // All reads below rest on the invariant of `Slot`, which is borrowed for `'a`: nobody writes to

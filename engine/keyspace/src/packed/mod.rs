@@ -5,6 +5,7 @@
 
 mod block;
 mod entry;
+mod handle;
 mod prefetch;
 mod shape;
 #[cfg(test)]
@@ -13,4 +14,5 @@ mod tests;
 pub(crate) use block::Block;
 pub use entry::Entry;
 pub(crate) use entry::{Body, Recipe, Slot, fits_inline};
+pub(crate) use handle::Handle;
 pub(crate) use prefetch::prefetch;

@@ -136,6 +136,16 @@ impl Dict {
         self.put(key, Value::Int(value))
     }
 
+    /// Gives a key an integer as [`set_int`](Self::set_int) does; gives its entry too.
+    #[inline]
+    pub(crate) fn set_int_entry(&mut self, key: &[u8], value: i64) -> (Entry<'_>, bool) {
+        let new = self.put(key, Value::Int(value));
+        match self.get(key) {
+            Some(entry) => (entry, new),
+            None => unreachable!("a key that was put"),
+        }
+    }
+
     #[inline]
     fn put(&mut self, key: &[u8], value: Value<'_>) -> bool {
         if let Form::Row(row) = &mut self.form {

@@ -23,5 +23,5 @@ pub use limits::Limits;
 pub use list::List;
 pub use listpack::{Invalid, Iter, Listpack, Position};
 pub use set::Set;
-pub use sorted_set::SortedSet;
+pub use sorted_set::{Direction, LexBound, LexRange, Members, ScoreBound, ScoreRange, Scored, SortedSet};
 pub use stream::Stream;
