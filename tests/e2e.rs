@@ -13,6 +13,7 @@ mod e2e {
     mod differential;
     mod engine_clients;
     mod engine_damaged;
+    mod engine_memory;
     mod engine_persistence;
     mod engine_protocol;
     mod engine_replica_rules;

@@ -179,7 +179,7 @@ fn case_files(folder: &Path) -> Vec<PathBuf> {
 fn check_all(engine: Engine) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cases");
     let update = engine == Engine::Redis && std::env::var_os("TOPPLE_UPDATE_CASES").is_some();
-    let server = Server::start(engine, &["--databases", "16"]);
+    let server = Server::start(engine, &["--databases", "16", "--enable-debug-command", "yes"]);
     let (mut report, mut steps_run) = (String::new(), 0);
     for file in case_files(&folder) {
         let shown = file.strip_prefix(&folder).unwrap_or(&file).to_owned();

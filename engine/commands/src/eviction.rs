@@ -16,6 +16,8 @@ use crate::table::Entry as Command;
 
 /// Candidates kept from one time to the next.
 const POOL: usize = 16;
+/// Keys drawn at a time at the most, whatever `maxmemory-samples` says: more would only stall.
+const MOST_SAMPLES: i64 = 64;
 /// Keys evicted before the clock is read again.
 const KEYS_PER_LOOK: u64 = 16;
 /// How long to sleep at a time while another thread frees memory.
@@ -265,7 +267,7 @@ impl Server {
             return 0;
         }
         let (clock, lfu) = (self.access_clock(false), self.lfu());
-        for _ in 0..self.config.settings.maxmemory_samples {
+        for _ in 0..self.config.settings.maxmemory_samples.min(MOST_SAMPLES) {
             let random = self.random.next_u64();
             let Some(entry) = draw(&self.dbs[index], policy, random) else { break };
             let idle = match policy {

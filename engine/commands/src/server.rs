@@ -91,6 +91,8 @@ pub struct Server {
     pub(crate) expiry: ExpiryCycle,
     /// A deadline was set that is nearer than the next tick.
     pub(crate) timer_changed: bool,
+    /// Times the timer ran.
+    pub(crate) ticks: u64,
 }
 
 /// An orderly end, asked for.
@@ -168,6 +170,7 @@ impl Server {
             info_figures: crate::host::Figures::default(),
             expiry: ExpiryCycle::default(),
             timer_changed: false,
+            ticks: 0,
             config,
         };
         server.pass_settings_to_effects();
@@ -407,6 +410,7 @@ impl Server {
     /// a second, and at once when [`next_timeout_ms`](Self::next_timeout_ms) says so.
     pub fn tick(&mut self, now: Now) {
         self.now = now;
+        self.ticks += 1;
         self.clients.watch.now_ms = now.mono_ms;
         if self.debug.cron_paused {
             self.unblock_timed_out();

@@ -57,6 +57,11 @@ const RATES: usize = 5;
 pub(crate) struct Rates(pub(crate) [f64; RATES]);
 
 impl Stats {
+    /// Time of all commands, in nanoseconds.
+    pub(crate) fn commands_ns(&self) -> u64 {
+        self.per_command.iter().map(|one| one.took_ns).sum()
+    }
+
     fn of(&mut self, number: usize) -> &mut CommandStats {
         if self.per_command.len() <= number {
             self.per_command.resize(number + 1, CommandStats::default());

@@ -109,7 +109,7 @@ fn enter_directory(config: &mut Config) -> Result<(), String> {
 }
 
 async fn serve(start: Start, machine: Option<::sentinel::Config>, log: Rc<Log>, started: Instant) -> i32 {
-    let Start { program, config, arguments } = start;
+    let Start { program, mut config, arguments } = start;
     let replica = config.settings.replicaof.is_some();
     let role = match program {
         Program::Sentinel => Role::Sentinel,
@@ -117,6 +117,7 @@ async fn serve(start: Start, machine: Option<::sentinel::Config>, log: Rc<Log>, 
         Program::Server => Role::Master,
     };
     announce(&config, program, &log, role);
+    allow_clients(&mut config, &log, role);
     let listeners = match listen::open(&config.settings, &log, role) {
         Ok(listeners) => listeners,
         Err(_) => return 1,
@@ -230,6 +231,24 @@ fn announce(config: &Config, program: Program, log: &Log, role: Role) {
     ));
 }
 
+/// Has the system allow as many open files as `maxclients` needs, or lowers that.
+fn allow_clients(config: &mut Config, log: &Log, role: Role) {
+    // Files that are not clients': listeners, the log, snapshots.
+    const OTHER_FILES: i64 = 32;
+    let wanted = config.settings.maxclients;
+    let allowed = sys::raise_open_files((wanted + OTHER_FILES) as u64).map_or(i64::MAX, |files| files as i64);
+    if allowed < wanted + OTHER_FILES {
+        config.settings.maxclients = (allowed - OTHER_FILES).max(1);
+        let text = format!(
+            "You requested maxclients of {wanted} requiring at least {} max file descriptors; the system allows \
+             {allowed}. maxclients has been reduced to {}.",
+            wanted + OTHER_FILES,
+            config.settings.maxclients
+        );
+        log.line(role, Level::Warning, &text);
+    }
+}
+
 fn write_pidfile(config: &Config, log: &Log, role: Role) {
     let path = &config.settings.pidfile;
     if !path.is_empty()
@@ -290,7 +309,7 @@ async fn tick(shell: Rc<Shell>) {
     loop {
         let next = {
             let server = shell.server.borrow();
-            let period_ms = 1000 / server.config.settings.hz.max(1) as u64;
+            let period_ms = 1000 / server.config.settings.hz.per_second();
             let regular = shell.now().mono_ms + period_ms;
             server.next_timeout_ms().map_or(regular, |at_ms| at_ms.min(regular))
         };

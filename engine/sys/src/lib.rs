@@ -10,6 +10,7 @@ mod children;
 mod descriptors;
 mod figures;
 mod fork;
+mod limits;
 mod line;
 mod process;
 mod title;
@@ -21,6 +22,7 @@ pub use figures::{CpuOf, CpuTimes, cpu_of_pid, cpu_times, private_dirty_bytes, r
 pub use fork::{
     Forked, Guardian, SnapshotChild, SnapshotOptions, fork_guardian, fork_snapshot, is_main_thread,
 };
+pub use limits::raise_open_files;
 pub use line::{append_line, write_line};
 pub use process::{
     Ended, Reaped, SIGKILL, SpawnSpec, become_subreaper, daemonize, signal_process, spawn, waitpid_nohang,

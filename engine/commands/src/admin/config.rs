@@ -5,7 +5,7 @@ use types::{Command, CommandError, Flags, Meta};
 
 use super::{container, help, plain};
 use crate::client::Client;
-use crate::config::{SetError, Settings, rewrite};
+use crate::config::{Level, SetError, Settings, rewrite};
 use crate::eviction::EvictionStats;
 use crate::server::Server;
 use crate::stats::Stats;
@@ -73,7 +73,9 @@ fn get(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), C
     let mut writer = client.writer();
     writer.map(found.len());
     for (name, value) in found {
-        writer.bulk(name.as_bytes());
+        // One that was asked for by name is called as it was asked for.
+        let asked = patterns.iter().find(|pattern| pattern.eq_ignore_ascii_case(name.as_bytes()));
+        writer.bulk(asked.copied().unwrap_or(name.as_bytes()));
         writer.bulk(value.as_bytes());
     }
     Ok(())
@@ -82,7 +84,7 @@ fn get(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), C
 fn set(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
     let pairs = args.from(2);
     if !pairs.len().is_multiple_of(2) {
-        return Err(CommandError::Arity("config|set".into()));
+        return Err(CommandError::Syntax);
     }
     check_names(server, client, pairs)?;
     let before = server.config.clone();
@@ -101,6 +103,7 @@ fn set(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), C
         server.set_default_password(client);
     }
     server.settings_changed();
+    server.warn_of_small_memory(before.settings.maxmemory);
     client.writer().ok();
     Ok(())
 }
@@ -178,6 +181,19 @@ impl Server {
         self.refresh_limits();
         self.refresh_client_limits();
         self.evict_soon();
+    }
+
+    /// Says so when a limit that was just set is below what is in use.
+    fn warn_of_small_memory(&mut self, before: u64) {
+        let (limit, used) = (self.config.settings.maxmemory, self.used_bytes());
+        if limit != before && limit > 0 && limit < used {
+            let line = format!(
+                "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory usage \
+                 ({used}). This will result in key eviction and/or the inability to accept new write commands depending \
+                 on the maxmemory-policy."
+            );
+            self.log(Level::Warning, line);
+        }
     }
 
     /// What commands are to note, and how they free.

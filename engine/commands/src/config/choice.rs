@@ -262,3 +262,25 @@ impl Setting for ShutdownFlags {
         vec![self.show()]
     }
 }
+
+/// `hz`: any number is taken, and means one from 1 to 500.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hz(u16);
+
+impl Hz {
+    /// How often a second.
+    pub fn per_second(self) -> u64 {
+        u64::from(self.0)
+    }
+}
+
+impl Setting for Hz {
+    fn parse(words: &[Vec<u8>], _: &RangeInclusive<i64>) -> Result<Self, String> {
+        let number = i64::parse(words, &(0..=i64::from(i32::MAX)))?;
+        Ok(Self(number.clamp(1, 500) as u16))
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+}

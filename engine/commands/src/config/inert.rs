@@ -193,6 +193,12 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("tls-replication", &["no"], "TLS"),
 ];
 
+/// What a directive may only be set to, and what is missing.
+#[cfg(test)]
+pub(super) fn only(name: &str) -> Option<(&'static [&'static str], &'static str)> {
+    ONLY.iter().find(|(known, ..)| *known == name).map(|(_, values, what)| (*values, *what))
+}
+
 /// Refuses a value that asks for what is not there.
 fn refuse(name: &str, words: &[Vec<u8>]) -> Result<(), String> {
     let Some((_, allowed, what)) = ONLY.iter().find(|(known, ..)| *known == name) else { return Ok(()) };

@@ -9,6 +9,8 @@
 mod choice;
 mod file;
 mod inert;
+#[cfg(test)]
+mod page;
 mod percentiles;
 mod rewrite;
 mod setting;
@@ -16,7 +18,8 @@ mod settings;
 mod title;
 
 pub use choice::{
-    Allowed, BytesOrPercent, Facility, OomScore, OomValues, Policy, PubsubDefault, ShutdownFlags, Supervised,
+    Allowed, BytesOrPercent, Facility, Hz, OomScore, OomValues, Policy, PubsubDefault, ShutdownFlags,
+    Supervised,
 };
 pub use file::{ConfigError, Included, Source, load_lines, parse_arguments};
 pub use percentiles::Percentiles;

@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 
 use super::choice::{
-    Allowed, BytesOrPercent, Facility, OomScore, OomValues, Policy, PubsubDefault, ShutdownFlags, Supervised,
+    Allowed, BytesOrPercent, Facility, Hz, OomScore, OomValues, Policy, PubsubDefault, ShutdownFlags,
+    Supervised,
 };
 use super::percentiles::Percentiles;
 use super::setting::{BufferLimits, LogLevel, NotifyFlags, Permissions, SavePoints, Setting, Words};
@@ -23,6 +24,8 @@ pub enum Live {
 pub struct Directive {
     /// Its name.
     pub name: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
     /// Its older name, if it has one.
     pub alias: Option<&'static str>,
     /// Whether CONFIG SET may change it.
@@ -85,6 +88,7 @@ macro_rules! directives {
         pub(super) const DIRECTIVES: &[Directive] = &[
             $(Directive {
                 name: $name,
+                meaning: concat!($($doc),+),
                 alias: directives!(@alias $($alias)?),
                 live: Live::$live,
                 set: |settings, words| {
@@ -176,7 +180,7 @@ directives! {
     /// File that holds the process id; empty for none.
     pidfile: String = "\"\"", "pidfile", AtStart;
     /// Timer frequency.
-    hz: i64 = "10", "hz", Live, 1..=500;
+    hz: Hz = "10", "hz", Live;
     /// The master to replicate from.
     replicaof: Option<(String, u16)> = "\"\"", "replicaof" | "slaveof", AtStart;
     /// Password for the master; empty for none.
@@ -256,7 +260,7 @@ directives! {
     /// Which keys are evicted.
     maxmemory_policy: Policy = "noeviction", "maxmemory-policy", Live;
     /// Keys drawn at a time when one is to be evicted.
-    maxmemory_samples: i64 = "5", "maxmemory-samples", Live, 1..=64;
+    maxmemory_samples: i64 = "5", "maxmemory-samples", Live, POSITIVE;
     /// How long evicting may hold commands up, from 0 to 100.
     maxmemory_eviction_tenacity: i64 = "10", "maxmemory-eviction-tenacity", Live, 0..=100;
     /// Memory of all clients together above which the largest are disconnected, in bytes or as a share of

@@ -162,3 +162,8 @@ fn every_default_is_a_value() {
         assert!(!live || config.set_live(name, value.as_bytes()).is_ok(), "{name} {value}");
     }
 }
+
+#[test]
+fn every_directive_is_on_the_page() {
+    expect_test::expect_file!["../../../DIRECTIVES.md"].assert_eq(&page::page());
+}

@@ -57,8 +57,8 @@ pub(super) fn loadaof(_: &mut Server, _: &mut Client, _: Args<'_>) -> Result<(),
 
 pub(super) fn populate(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
     let number = |at: usize| -> Result<u64, CommandError> {
-        let value = parse_i64(args.at(at)).ok_or(CommandError::NotAnInteger)?;
-        u64::try_from(value).map_err(|_| CommandError::new("ERR value is out of range, must be positive"))
+        let value = parse_i64(args.at(at)).and_then(|value| u64::try_from(value).ok());
+        value.ok_or(CommandError::new("ERR value is out of range, must be positive"))
     };
     let count = number(2)?;
     let prefix = args.get(3).unwrap_or(b"key");

@@ -70,7 +70,7 @@ fn populate_leaves_what_is_there() {
         "+OK *3 $7 value:0 $4 mine $7 value:2"
     );
     assert_eq!(world.send(client, "DEBUG POPULATE -1"), "-ERR value is out of range, must be positive");
-    assert_eq!(world.send(client, "DEBUG POPULATE x"), "-ERR value is not an integer or out of range");
+    assert_eq!(world.send(client, "DEBUG POPULATE x"), "-ERR value is out of range, must be positive");
     assert_eq!(world.send(client, "DEBUG POPULATE 1 p 3\nSTRLEN p:0"), "+OK :3");
 }
 
