@@ -1,0 +1,313 @@
+//! A machine's steps answered, and scripts past their limit.
+//!
+//! A script runs at one stretch until `busy-reply-threshold`. After that it is kept in
+//! [`Suspended`], goes on for a few milliseconds with every tick, and its client is blocked. Time stands
+//! still for its commands: they all see the moment it began.
+
+use resp::Args;
+use scripting::machine::{Answer, Finished, Job, Kind, Machine, Run, Step};
+use scripting::Flags;
+use types::{Now, Propagation};
+
+use crate::client::{Blocked, Client, ClientId, State};
+use crate::config::Level;
+use crate::server::Server;
+
+/// Time a suspended script gets with every tick.
+const TURN_US: u64 = 5_000;
+/// Time a library's code may take.
+const LOAD_LIMIT_US: u64 = 500_000;
+
+/// What is known of a script that runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(super) kind: Kind,
+    pub(super) shown: Vec<u8>,
+    /// The command that called it.
+    pub(super) command: Vec<Vec<u8>>,
+    pub(super) client: ClientId,
+    /// Called by an `_RO` command, or with the flag `no-writes`.
+    pub(super) read_only: bool,
+    pub(super) flags: Flags,
+    pub(super) wrote: bool,
+    /// The database its commands work on.
+    pub(super) db: u32,
+    began: Now,
+    began_us: u64,
+    turn_began_us: u64,
+    /// What it writes is a transaction of its own.
+    own_transaction: bool,
+    kill: Option<&'static str>,
+    from_master: bool,
+}
+
+/// A script that has been left in the middle.
+#[derive(Debug)]
+pub(crate) struct Suspended {
+    machine: Machine,
+    pub(super) running: Running,
+    /// Its client, when that has gone.
+    orphan: Option<Box<Client>>,
+}
+
+impl Server {
+    /// Runs a script or function for a client.
+    pub(super) fn run_script(
+        &mut self,
+        client: &mut Client,
+        args: Args<'_>,
+        (run, kind): (Run, Kind),
+        (flags, read_only): (Flags, bool),
+    ) -> Result<(), types::CommandError> {
+        let mut machine = self.scripting.take_machine(kind)?;
+        let began_us = self.host.clock_us();
+        let running = Running {
+            kind,
+            shown: run.shown.clone(),
+            command: args.to_vecs(),
+            client: client.id,
+            read_only: read_only || flags.has(Flags::NO_WRITES),
+            flags,
+            wrote: false,
+            db: client.db,
+            began: self.now,
+            began_us,
+            turn_began_us: began_us,
+            own_transaction: !client.state.has(State::IN_EXEC) && self.replicating.begin_transaction(),
+            kill: None,
+            from_master: client.state.has(State::MASTER),
+        };
+        let step = machine.start(Job::Run(run));
+        self.drive(client, machine, running, step);
+        Ok(())
+    }
+
+    fn drive(&mut self, client: &mut Client, mut machine: Machine, mut running: Running, mut step: Step) {
+        let now = std::mem::replace(&mut self.now, running.began);
+        loop {
+            let answer = match step {
+                Step::Finished(finished) => {
+                    self.now = now;
+                    self.scripting.put_machine(running.kind, machine);
+                    self.script_ended(client, &running, finished);
+                    return;
+                }
+                Step::Call { args, resp3, replicate } => {
+                    match self.call_from_script(client, &mut running, args.args(), resp3, replicate) {
+                        Ok(reply) => Answer::Reply(reply, args),
+                        Err(text) => Answer::Refused(text, args),
+                    }
+                }
+                Step::Permission(args) => Answer::Permission(self.permission(client, args.args())),
+                Step::Log(level, text) => self.log_from_script(level, &text),
+                Step::Slice => match self.slice_used(&mut running) {
+                    Some(answer) => answer,
+                    None => {
+                        self.now = now;
+                        self.suspend(client, machine, running);
+                        return;
+                    }
+                },
+            };
+            step = machine.go_on(answer);
+        }
+    }
+
+    fn log_from_script(&mut self, level: u8, text: &[u8]) -> Answer {
+        let level = match level {
+            0 => Level::Debug,
+            1 => Level::Verbose,
+            2 => Level::Notice,
+            _ => Level::Warning,
+        };
+        self.log(level, String::from_utf8_lossy(text));
+        Answer::Continue
+    }
+
+    /// Whether a script goes on; none when it is to be left for now.
+    fn slice_used(&mut self, running: &mut Running) -> Option<Answer> {
+        if let Some(text) = running.kill {
+            return Some(Answer::Kill(text));
+        }
+        let now_us = self.host.clock_us();
+        if self.scripting.suspended.is_some() || running.from_master {
+            return Some(Answer::Continue);
+        }
+        let busy = running.turn_began_us != running.began_us;
+        let limit_us = match busy {
+            true => TURN_US,
+            false => (self.config.settings.busy_reply_threshold as u64).saturating_mul(1000),
+        };
+        if now_us.saturating_sub(running.turn_began_us) < limit_us {
+            return Some(Answer::Continue);
+        }
+        if !busy {
+            let elapsed_ms = now_us.saturating_sub(running.began_us) / 1000;
+            let killer = if running.kind == Kind::Scripts { "SCRIPT KILL" } else { "FUNCTION KILL" };
+            let name = String::from_utf8_lossy(&running.shown).into_owned();
+            self.log(
+                Level::Warning,
+                format!(
+                    "Slow script detected: still in execution after {elapsed_ms} milliseconds. You can try killing \
+                     the script using the {killer} command. Script name is: {name}."
+                ),
+            );
+        }
+        None
+    }
+
+    fn suspend(&mut self, client: &mut Client, machine: Machine, running: Running) {
+        client.blocked = Some(Blocked::Script);
+        self.scripting.suspended = Some(Box::new(Suspended { machine, running, orphan: None }));
+        // What it did so far has been settled, call by call.
+        self.effects.propagation = Propagation::Nothing;
+        self.timer_changed = true;
+        self.refresh_gates();
+    }
+
+    /// Goes on a little with the script that was left; gives whether there is one.
+    pub(crate) fn script_tick(&mut self) -> bool {
+        let Some(suspended) = self.scripting.suspended.take() else { return false };
+        let Suspended { mut machine, mut running, orphan } = *suspended;
+        let id = running.client;
+        let (mut client, connected) = match orphan {
+            Some(client) => (client, false),
+            None => match self.clients.take(id) {
+                Some(client) => (client, true),
+                None => return false,
+            },
+        };
+        client.blocked = None;
+        // Never the moment it began, which means that it was not left yet.
+        running.turn_began_us = self.host.clock_us().max(running.began_us + 1);
+        let answer = running.kill.map_or(Answer::Continue, Answer::Kill);
+        let step = machine.go_on(answer);
+        self.drive(&mut client, machine, running, step);
+        if self.scripting.suspended.is_none() {
+            self.refresh_gates();
+            self.effects.propagation = Propagation::AsReceived;
+            if !client.rare.exec_rest.is_empty() {
+                self.go_on_with_exec(&mut client);
+            }
+        }
+        let waits = client.blocked.is_some();
+        match connected {
+            true => {
+                self.clients.put_back(client);
+                if !waits {
+                    self.clients.wake(id);
+                }
+            }
+            false => {
+                if let Some(suspended) = &mut self.scripting.suspended {
+                    suspended.orphan = Some(client);
+                }
+            }
+        }
+        true
+    }
+
+    /// The client of a suspended script has gone; its script goes on without it.
+    pub(crate) fn keep_for_script(&mut self, client: Box<Client>) {
+        if let Some(suspended) = &mut self.scripting.suspended
+            && suspended.running.client == client.id
+        {
+            suspended.orphan = Some(client);
+        }
+    }
+
+    fn script_ended(&mut self, client: &mut Client, running: &Running, finished: Finished) {
+        if running.own_transaction {
+            self.end_transaction(running.db);
+        }
+        // Its commands were propagated one by one.
+        self.effects.propagation = Propagation::Nothing;
+        self.scripting.muted = false;
+        match finished {
+            Finished::Reply { bytes, failure, .. } => {
+                if let Some(failure) = failure.filter(|failure| !failure.counted) {
+                    self.stats.error(&String::from_utf8_lossy(&failure.message));
+                }
+                client.out.extend_from_slice(&bytes);
+            }
+            Finished::Failed(failure) => {
+                let text = String::from_utf8_lossy(&failure.message).into_owned();
+                if !failure.counted {
+                    self.stats.error(&text);
+                }
+                client.writer().error(&text);
+            }
+            Finished::Done | Finished::Registered(_) => client.writer().null(),
+        }
+    }
+
+    /// Runs a library's code in `machine`; what it registered, or the error.
+    pub(super) fn load_in(
+        &mut self,
+        machine: &mut Machine,
+        code: Vec<u8>,
+    ) -> Result<Vec<scripting::Function>, String> {
+        let began_us = self.host.clock_us();
+        let mut step = machine.start(Job::Load { code });
+        loop {
+            let answer = match step {
+                Step::Finished(Finished::Registered(functions)) => return Ok(functions),
+                Step::Finished(Finished::Failed(failure)) => {
+                    return Err(String::from_utf8_lossy(&failure.message).into_owned());
+                }
+                Step::Finished(_) => return Err("ERR No functions registered".into()),
+                Step::Log(level, text) => self.log_from_script(level, &text),
+                Step::Slice if self.host.clock_us().saturating_sub(began_us) > LOAD_LIMIT_US => {
+                    Answer::Kill("FUNCTION LOAD timeout")
+                }
+                Step::Slice => Answer::Continue,
+                Step::Call { args, .. } => {
+                    Answer::Refused("ERR This Redis command is not allowed from script".into(), args)
+                }
+                Step::Permission(_) => Answer::Permission(None),
+            };
+            step = machine.go_on(answer);
+        }
+    }
+
+    /// What a client is told while a script is past its limit.
+    pub(crate) fn busy_error(&self) -> Option<&'static str> {
+        let running = &self.scripting.suspended.as_ref()?.running;
+        Some(match running.kind {
+            Kind::Scripts => BUSY_SCRIPT,
+            Kind::Functions => BUSY_FUNCTION,
+        })
+    }
+
+    /// SCRIPT KILL and FUNCTION KILL.
+    pub(super) fn kill_script(&mut self, kind: Kind, text: &'static str) -> Result<(), types::CommandError> {
+        let busy = self.busy_error();
+        let Some(suspended) = &mut self.scripting.suspended else {
+            return Err(types::CommandError::new("NOTBUSY No scripts in execution right now."));
+        };
+        let running = &mut suspended.running;
+        if running.wrote {
+            return Err(types::CommandError::new(
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either \
+                 wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+            ));
+        }
+        if running.kind != kind {
+            return Err(types::CommandError::new(busy.unwrap_or(BUSY_SCRIPT)));
+        }
+        running.kill = Some(text);
+        Ok(())
+    }
+
+    /// Milliseconds since the suspended script began, with what FUNCTION STATS tells of it.
+    pub(super) fn suspended_script(&mut self) -> Option<(u64, &Running)> {
+        let now_us = self.host.clock_us();
+        let running = &self.scripting.suspended.as_ref()?.running;
+        Some((now_us.saturating_sub(running.began_us) / 1000, running))
+    }
+}
+
+const BUSY_SCRIPT: &str =
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+const BUSY_FUNCTION: &str =
+    "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
