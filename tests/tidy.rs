@@ -20,7 +20,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine/replication", &["resp", "keyspace", "persist"]),
     ("engine/sentinel", &["resp", "keyspace", "persist"]),
     ("engine/types", &["resp", "keyspace", "persist"]),
-    ("engine/commands", &["resp", "keyspace", "persist", "replication", "sentinel", "types"]),
+    ("engine/scripting", &["resp"]),
+    (
+        "engine/commands",
+        &["resp", "keyspace", "persist", "replication", "sentinel", "types", "scripting"],
+    ),
     ("engine/sys", &[]),
     (
         "engine/server",
@@ -37,6 +41,7 @@ const PURE: &[&str] = &[
     "engine/replication",
     "engine/sentinel",
     "engine/types",
+    "engine/scripting",
     "engine/commands",
 ];
 

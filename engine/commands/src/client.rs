@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use std::collections::VecDeque;
+
 use resp::{Args, Batch, Parser, Protocol, Span, Writer};
 
 use crate::acl::User;
@@ -121,6 +123,8 @@ pub(crate) enum Blocked {
     Paused,
     /// SHUTDOWN waits for replicas.
     Shutdown,
+    /// Its script runs, past its limit.
+    Script,
 }
 
 /// A command kept for later, with its own bytes.
@@ -155,6 +159,8 @@ impl Queued {
 #[derive(Debug, Default)]
 pub(crate) struct Rare {
     pub(crate) queued: Vec<Queued>,
+    /// What EXEC has still to run, while it runs.
+    pub(crate) exec_rest: VecDeque<Queued>,
     /// Bytes of those.
     pub(crate) queued_bytes: usize,
     /// Watched keys with their database.

@@ -39,6 +39,16 @@ const PAUSED: u32 = 16;
 const STALE: u32 = 32;
 const SHUTTING_DOWN: u32 = 64;
 const MEMORY: u32 = 128;
+const BUSY: u32 = 256;
+
+/// Conditions under which scripts do not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ScriptGates {
+    pub(crate) stale: bool,
+    pub(crate) read_only: bool,
+    pub(crate) snapshot_failed: bool,
+    pub(crate) few_replicas: bool,
+}
 
 /// What a gate says to a command.
 pub(crate) enum Verdict {
@@ -73,6 +83,7 @@ impl Server {
         set(self.gates.pause.is_some(), PAUSED);
         set(replica && !settings.replica_serve_stale_data && !self.replicating.link_is_up(), STALE);
         set(self.shutdown.is_some(), SHUTTING_DOWN);
+        set(self.scripting.suspended.is_some(), BUSY);
         set(self.limits_memory(), MEMORY);
         self.gates.bits = bits;
     }
@@ -99,11 +110,34 @@ impl Server {
         if let Some(error) = self.refusal(client, entry) {
             return Verdict::Refuse(error);
         }
+        if self.gates.bits & BUSY != 0
+            && !entry.has(Flags::ALLOW_BUSY)
+            && let Some(error) = self.busy_error()
+        {
+            return Verdict::Refuse(error.into());
+        }
         if self.holds_back(client, entry) {
             client.blocked = Some(Blocked::Paused);
             return Verdict::Hold;
         }
         Verdict::Pass
+    }
+
+    /// The conditions that scripts are judged by.
+    pub(crate) fn script_gates(&self) -> ScriptGates {
+        let holds = |bit| self.gates.bits & bit != 0;
+        ScriptGates {
+            stale: holds(STALE),
+            read_only: holds(READ_ONLY),
+            snapshot_failed: holds(SNAPSHOT_FAILED),
+            few_replicas: holds(FEW_REPLICAS),
+        }
+    }
+
+    /// Why a command that writes, called by a script, is refused now.
+    pub(crate) fn refuses_write(&self, client: &Client, entry: &Entry) -> Option<String> {
+        let bits = self.gates.bits & (SNAPSHOT_FAILED | FEW_REPLICAS | READ_ONLY);
+        if bits == 0 { None } else { self.refusal(client, entry) }
     }
 
     fn refusal(&self, client: &Client, entry: &Entry) -> Option<String> {

@@ -32,6 +32,7 @@ mod monitoring;
 mod persistence;
 mod pubsub;
 mod replicating;
+mod scripting;
 mod sentinel_mode;
 mod server;
 pub mod snapshot;

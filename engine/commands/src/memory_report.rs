@@ -67,7 +67,16 @@ impl Server {
 
     /// What scripts hold.
     fn script_figures(&self) -> ScriptFigures {
-        ScriptFigures::default()
+        let sizes = self.scripting.sizes();
+        ScriptFigures {
+            vm_eval_bytes: sizes.vm_eval_bytes,
+            vm_functions_bytes: sizes.vm_functions_bytes,
+            scripts_bytes: sizes.scripts_bytes,
+            functions_bytes: sizes.functions_bytes,
+            cached_scripts: sizes.scripts,
+            functions: sizes.functions,
+            libraries: sizes.libraries,
+        }
     }
 }
 

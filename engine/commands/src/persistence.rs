@@ -102,6 +102,7 @@ impl Server {
             created: self.now.wall.0 / 1000,
             used_bytes: self.host.figures().used_bytes,
             replication: self.replicating.for_snapshot(),
+            functions: self.scripting.library_codes(),
             compression: if settings.rdbcompression { Compression::Lzf } else { Compression::None },
             checksum: if settings.rdbchecksum { Checksum::Crc64 } else { Checksum::Zero },
             key_delay: KeyDelay::from_setting(settings.rdb_key_save_delay),
@@ -263,6 +264,7 @@ impl Server {
     /// The file was loaded whole: its contents are the data now.
     pub fn loaded(&mut self, loader: Loader) -> Result<(), LoadError> {
         let loaded = loader.finish()?;
+        self.replace_libraries(loaded.functions).map_err(LoadError::Functions)?;
         let age = self.wall_seconds().saturating_sub(loaded.created);
         self.log(Level::Notice, format!("Loading RDB produced by version {}", loaded.version));
         self.log(Level::Notice, format!("RDB age {age} seconds"));
@@ -372,6 +374,11 @@ pub(crate) fn shutdown(server: &mut Server, client: &mut Client, args: Args<'_>)
         return Err(CommandError::new(
             "ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client",
         ));
+    }
+    if save != Some(false)
+        && let Some(error) = server.busy_error()
+    {
+        return Err(CommandError::new(error));
     }
     server.log(Level::Warning, "User requested shutdown...");
     match server.begin_shutdown(save, now, force) {

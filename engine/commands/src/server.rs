@@ -19,6 +19,7 @@ use crate::monitoring::timing::Timing;
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
 use crate::replicating::Replicating;
+use crate::scripting::Scripting;
 use crate::sentinel_mode::SentinelMode;
 use crate::stats::Stats;
 use crate::table::{TABLE, Table};
@@ -72,6 +73,7 @@ pub struct Server {
     pub(crate) watched: Watched,
     pub(crate) replicating: Replicating,
     pub(crate) persistence: Persistence,
+    pub(crate) scripting: Scripting,
     pub(crate) stats: Stats,
     pub(crate) gates: Gates,
     pub(crate) now: Now,
@@ -156,6 +158,7 @@ impl Server {
             watched: Watched::default(),
             replicating,
             persistence: Persistence::new(now),
+            scripting: Scripting::default(),
             stats: Stats::default(),
             gates: Gates::default(),
             now,
@@ -243,6 +246,9 @@ impl Server {
         self.pubsub.remove_client(&client);
         if client.state.has(State::REPLICA) {
             self.replica_gone(&client);
+        }
+        if client.blocked == Some(Blocked::Script) {
+            self.keep_for_script(client);
         }
     }
 
@@ -418,6 +424,11 @@ impl Server {
             return;
         }
         self.stats.sample(now.mono_ms);
+        if self.script_tick() && self.scripting.suspended.is_some() {
+            // Nothing changes under a script.
+            self.after_commands();
+            return;
+        }
         self.expire_cycle();
         self.eviction_tick();
         self.persistence_tick();
@@ -438,6 +449,7 @@ impl Server {
         });
         waits
             .chain(self.gates.pause.map(|pause| pause.until_ms))
+            .chain(self.scripting.suspended.as_ref().map(|_| self.now.mono_ms + 1))
             .chain(self.next_eviction_ms())
             .chain(self.next_expiry_ms())
             .min()

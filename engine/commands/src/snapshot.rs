@@ -22,6 +22,8 @@ pub struct SnapshotInfo {
     pub used_bytes: u64,
     /// Replication id, offset and the database the stream has selected, where replication is in use.
     pub replication: Option<([u8; 40], u64, i64)>,
+    /// The code of every library of functions.
+    pub functions: Vec<Vec<u8>>,
     /// `rdbcompression`.
     pub compression: Compression,
     /// `rdbchecksum`.
@@ -73,6 +75,7 @@ pub fn write(
 ) -> io::Result<u64> {
     let mut writer = Writer::new(WriterOptions { checksum: info.checksum, compression: info.compression });
     write_preamble(&mut writer, info);
+    info.functions.iter().for_each(|code| writer.function(code));
     let mut keys = 0;
     for (index, db) in dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
         writer.select_db(index as u32, db.len() as u64, db.volatile_len() as u64);
@@ -131,6 +134,9 @@ pub enum LoadError {
     /// The file is damaged, or holds what this version cannot.
     #[error(transparent)]
     Rdb(#[from] RdbError),
+    /// A library of functions does not load.
+    #[error("Failed loading functions: {0}")]
+    Functions(String),
     /// More databases than there are.
     #[error("database {db} at offset {offset}, but there are only {databases} databases")]
     NoSuchDb {
@@ -147,6 +153,8 @@ pub enum LoadError {
 pub struct Loaded {
     /// The databases.
     pub dbs: Vec<Db>,
+    /// The code of libraries of functions.
+    pub functions: Vec<Vec<u8>>,
     /// Keys in them.
     pub keys: u64,
     /// Keys dropped because their deadline had passed.
@@ -189,6 +197,7 @@ impl Loader {
     pub fn new(dbs: Vec<Db>, verify: Verify, expired: Expired, now: WallMs) -> Self {
         let loaded = Loaded {
             dbs,
+            functions: Vec::new(),
             keys: 0,
             expired: 0,
             expired_keys: Vec::new(),
@@ -277,6 +286,7 @@ impl Loader {
                         _ => {}
                     }
                 }
+                Step::Item(Item::Function(code)) => loaded.functions.push(code.to_vec()),
                 Step::Item(_) => {}
             }
         }

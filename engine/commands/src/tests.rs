@@ -153,6 +153,17 @@ impl World {
         String::from_utf8_lossy(&out).replace("\r\n", " ").trim_end().to_string()
     }
 
+    /// A connection ends.
+    pub(crate) fn disconnect(&mut self, id: ClientId) {
+        self.server.disconnect(id, at(self.now_ms));
+    }
+
+    /// The timer goes off.
+    pub(crate) fn tick(&mut self) {
+        self.now_ms += 1;
+        self.server.tick(at(self.now_ms));
+    }
+
     /// The master says something.
     fn hear(&mut self, bytes: &[u8]) {
         self.server.link_input(LinkInput::Bytes(bytes), at(self.now_ms));

@@ -6,7 +6,7 @@ use resp::Args;
 use types::{CommandError, Propagation};
 
 use crate::acl::Context;
-use crate::client::{Client, ClientId, State};
+use crate::client::{Blocked, Client, ClientId, State};
 use crate::server::Server;
 
 /// Who watches what: clients by database and key.
@@ -70,25 +70,34 @@ pub(crate) fn exec(server: &mut Server, client: &mut Client, _: Args<'_>) -> Res
     client.writer().array(queued.len());
     client.state.add(State::IN_EXEC);
     server.replicating.begin_transaction();
-    for command in &queued {
-        // Users may have changed since it was queued.
-        match server.acl_check(client, command.entry, command.args()) {
-            Ok(()) => server.call(client, command.entry, command.args(), None),
-            Err(denied) => {
-                let error = denied.text_in_exec();
-                server.log_denial(client, denied, Context::Multi);
-                server.answer_error(client, &error);
-            }
-        }
-    }
-    server.end_transaction(client.db);
-    // Its commands were propagated one by one, between MULTI and EXEC of their own.
-    server.effects.propagation = Propagation::Nothing;
-    client.state.remove(State::IN_EXEC);
+    client.rare.exec_rest = queued.into();
+    server.go_on_with_exec(client);
     Ok(())
 }
 
 impl Server {
+    /// Runs what is left of a transaction; a script among its commands may leave it in the middle.
+    pub(crate) fn go_on_with_exec(&mut self, client: &mut Client) {
+        while let Some(command) = client.rare.exec_rest.pop_front() {
+            // Users may have changed since it was queued.
+            match self.acl_check(client, command.entry, command.args()) {
+                Ok(()) => self.call(client, command.entry, command.args(), None),
+                Err(denied) => {
+                    let error = denied.text_in_exec();
+                    self.log_denial(client, denied, Context::Multi);
+                    self.answer_error(client, &error);
+                }
+            }
+            if client.blocked == Some(Blocked::Script) {
+                return;
+            }
+        }
+        self.end_transaction(client.db);
+        // Its commands were propagated one by one, between MULTI and EXEC of their own.
+        self.effects.propagation = Propagation::Nothing;
+        client.state.remove(State::IN_EXEC);
+    }
+
     /// Leaves MULTI: nothing is queued or watched any more.
     pub(crate) fn discard(&mut self, client: &mut Client) {
         client.rare.queued = Vec::new();

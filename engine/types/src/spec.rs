@@ -40,6 +40,7 @@ flags! {
     18 MOVABLEKEYS "movablekeys" "Its keys cannot be told from positions alone.",
     19 SENTINEL "sentinel" "Known to a sentinel.",
     20 ONLY_SENTINEL "only_sentinel" "Known to a sentinel only.",
+    21 NO_MANDATORY_KEYS "no_mandatory_keys" "It may have no keys at all.",
 }
 
 impl Flags {

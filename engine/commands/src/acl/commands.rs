@@ -298,6 +298,7 @@ fn log(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), C
         let context = match entry.context {
             Context::TopLevel => "toplevel",
             Context::Multi => "multi",
+            Context::Lua => "lua",
         };
         for (name, value) in [
             ("reason", reason.as_bytes()),

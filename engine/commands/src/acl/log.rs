@@ -17,6 +17,7 @@ const ALIKE_MS: i64 = 60_000;
 pub(crate) enum Context {
     TopLevel,
     Multi,
+    Lua,
 }
 
 /// A line of the log.

@@ -27,6 +27,7 @@ pub(crate) fn commands() -> impl Iterator<Item = &'static Command<AdminHandler>>
         config::COMMANDS,
         crate::command_info::COMMANDS,
         replication::COMMANDS,
+        crate::scripting::commands::COMMANDS,
         memory::COMMANDS,
         debug::COMMANDS,
     ];

@@ -120,7 +120,6 @@ pub(super) const INERT: &[Inert] = &[
     live("auto-aof-rewrite-percentage", "100", Int(0..=INT)),
     fixed("bgsave_cpulist", "", Text),
     fixed("bio_cpulist", "", Text),
-    live("busy-reply-threshold", "5000", Int(0..=i64::MAX)).known_as("lua-time-limit"),
     live("cluster-allow-pubsubshard-when-down", "yes", YesNo),
     live("cluster-allow-reads-when-down", "no", YesNo),
     live("cluster-allow-replica-migration", "yes", YesNo),

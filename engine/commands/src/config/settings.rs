@@ -255,6 +255,8 @@ directives! {
     proc_title_template: TitleTemplate = "\"{title} {listen-addr} {server-mode}\"", "proc-title-template", Live;
     /// Whether the process title says what the process is.
     set_proc_title: bool = "yes", "set-proc-title", AtStart;
+    /// Milliseconds after which other clients are told that a script runs.
+    busy_reply_threshold: i64 = "5000", "busy-reply-threshold" | "lua-time-limit", Live, 0..=i64::MAX;
     /// Memory above which keys are evicted; 0 for no limit.
     maxmemory: u64 = "0", "maxmemory", Live;
     /// Which keys are evicted.

@@ -52,8 +52,11 @@ enum Transaction {
     None,
     /// EXEC runs; nothing was propagated yet.
     Begun,
-    /// MULTI is in the stream.
-    Open,
+    /// MULTI is in the pending bytes, at `multi_at`, and so many commands behind it.
+    Open {
+        multi_at: usize,
+        commands: usize,
+    },
 }
 
 impl Replicating {

@@ -8,9 +8,17 @@ use resp::encode;
 use super::{Replicating, Transaction};
 use crate::server::Server;
 
+/// What opens a transaction in the stream.
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+
 impl Replicating {
-    pub(crate) fn begin_transaction(&mut self) {
-        self.transaction = Transaction::Begun;
+    /// What is propagated from now on belongs together; false when it does already.
+    pub(crate) fn begin_transaction(&mut self) -> bool {
+        let begins = self.transaction == Transaction::None;
+        if begins {
+            self.transaction = Transaction::Begun;
+        }
+        begins
     }
 
     fn append(&mut self, db: u32, args: &mut dyn ExactSizeIterator<Item = &[u8]>) {
@@ -18,9 +26,13 @@ impl Replicating {
             self.stream_db = Some(db);
             self.pending.extend_from_slice(&replication::stream::select(db));
         }
-        if self.transaction == Transaction::Begun {
-            self.transaction = Transaction::Open;
-            encode::command(&mut self.pending, &["MULTI"]);
+        match &mut self.transaction {
+            Transaction::None => {}
+            Transaction::Begun => {
+                self.transaction = Transaction::Open { multi_at: self.pending.len(), commands: 1 };
+                self.pending.extend_from_slice(MULTI);
+            }
+            Transaction::Open { commands, .. } => *commands += 1,
         }
         encode::header(&mut self.pending, b'*', args.len());
         for arg in args {
@@ -37,6 +49,9 @@ impl Replicating {
 impl Server {
     /// Adds a command to the stream, if this server is the head of it.
     pub(crate) fn propagate<'a>(&mut self, db: u32, mut args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if self.scripting.muted {
+            return;
+        }
         if self.replicating.is_replica() {
             return;
         }
@@ -47,13 +62,15 @@ impl Server {
         self.replicating.append(db, &mut args);
     }
 
-    /// EXEC has run: what it propagated is closed off.
+    /// EXEC or a script has run: what it propagated is closed off. A single command needs no transaction.
     pub(crate) fn end_transaction(&mut self, db: u32) {
-        if self.replicating.transaction == Transaction::Open {
-            self.replicating.transaction = Transaction::None;
-            self.propagate(db, [&b"EXEC"[..]].into_iter());
+        match std::mem::replace(&mut self.replicating.transaction, Transaction::None) {
+            Transaction::Open { multi_at, commands: 1 } => {
+                self.replicating.pending.drain(multi_at..multi_at + MULTI.len());
+            }
+            Transaction::Open { .. } => self.propagate(db, [&b"EXEC"[..]].into_iter()),
+            Transaction::None | Transaction::Begun => {}
         }
-        self.replicating.transaction = Transaction::None;
     }
 
     /// Adds bytes of the master's own stream, for this server's replicas.
@@ -63,6 +80,10 @@ impl Server {
 
     /// Hands on what gathered in `pending`.
     pub(crate) fn flush_replication(&mut self) {
+        if matches!(self.replicating.transaction, Transaction::Open { .. }) {
+            // A script has been left in the middle: what it wrote goes out whole.
+            return;
+        }
         if std::mem::take(&mut self.replicating.acks_wanted)
             && !self.replicating.replicas.is_empty()
             && !self.replicating.is_replica()

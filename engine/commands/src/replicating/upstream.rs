@@ -259,6 +259,14 @@ impl Server {
             }
         };
         self.log(Level::Notice, "MASTER <-> REPLICA sync: Loading DB in memory");
+        if let Err(reason) = self.replace_libraries(loaded.functions) {
+            self.log(
+                Level::Warning,
+                format!("Failed trying to load the MASTER synchronization DB: {reason}"),
+            );
+            self.link_input_inner(Input::LoadFailed(reason));
+            return;
+        }
         self.disconnect_replicas();
         self.log(
             Level::Notice,
@@ -294,8 +302,14 @@ impl Server {
     }
 
     /// Runs the commands of the stream, and passes its bytes on as they are.
-    fn apply_stream(&mut self, bytes: &[u8]) {
+    pub(crate) fn apply_stream(&mut self, bytes: &[u8]) {
+        let busy = self.scripting.suspended.is_some();
         let Some(upstream) = &mut self.replicating.upstream else { return };
+        if busy {
+            // The stream waits as every client does; it is taken up when the script has ended.
+            upstream.unparsed.extend_from_slice(bytes);
+            return;
+        }
         let Some(mut client) = upstream.client.take() else { return };
         let mut unparsed = std::mem::take(&mut upstream.unparsed);
         unparsed.extend_from_slice(bytes);

@@ -81,12 +81,7 @@ impl Server {
         }
         let allow_oom = !running.flags.has(ScriptFlags::COMPATIBLE)
             && (running.flags.has(ScriptFlags::ALLOW_OOM) || running.flags.has(ScriptFlags::NO_WRITES));
-        if entry.has(Flags::DENYOOM)
-            && !obeyed
-            && !allow_oom
-            && !running.wrote
-            && self.is_out_of_memory()
-        {
+        if entry.has(Flags::DENYOOM) && !obeyed && !allow_oom && !running.wrote && self.is_out_of_memory() {
             return Err("OOM command not allowed when used memory > 'maxmemory'.".into());
         }
         Ok(entry)

@@ -5,8 +5,8 @@
 //! still for its commands: they all see the moment it began.
 
 use resp::Args;
-use scripting::machine::{Answer, Finished, Job, Kind, Machine, Run, Step};
 use scripting::Flags;
+use scripting::machine::{Answer, Finished, Job, Kind, Machine, Run, Step};
 use types::{Now, Propagation};
 
 use crate::client::{Blocked, Client, ClientId, State};
@@ -178,6 +178,7 @@ impl Server {
             },
         };
         client.blocked = None;
+        let reply_from = client.out.len();
         // Never the moment it began, which means that it was not left yet.
         running.turn_began_us = self.host.clock_us().max(running.began_us + 1);
         let answer = running.kill.map_or(Answer::Continue, Answer::Kill);
@@ -185,10 +186,14 @@ impl Server {
         self.drive(&mut client, machine, running, step);
         if self.scripting.suspended.is_none() {
             self.refresh_gates();
-            self.effects.propagation = Propagation::AsReceived;
-            if !client.rare.exec_rest.is_empty() {
+            if client.state.has(State::IN_EXEC) {
                 self.go_on_with_exec(&mut client);
             }
+            client.write_offset = self.replicating.offset();
+            self.effects.propagation = Propagation::AsReceived;
+        }
+        if client.state.has(State::REPLY_OFF) {
+            client.out.truncate(reply_from);
         }
         let waits = client.blocked.is_some();
         match connected {
@@ -203,6 +208,10 @@ impl Server {
                     suspended.orphan = Some(client);
                 }
             }
+        }
+        if self.scripting.suspended.is_none() {
+            // What the master sent meanwhile.
+            self.apply_stream(&[]);
         }
         true
     }

@@ -43,6 +43,7 @@ pub(super) fn read(payload: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
     let mut codes = Vec::new();
     loop {
         match reader.next() {
+            Ok(Step::Item(Item::Header { .. })) => {}
             Ok(Step::Item(Item::Function(code))) => codes.push(code.to_vec()),
             Ok(Step::Item(_)) => return Err("ERR given type is not a function"),
             Ok(Step::Done { .. }) => return Ok(codes),

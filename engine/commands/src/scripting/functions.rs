@@ -108,8 +108,7 @@ impl Server {
         }
         loaded.machine.finish(Job::Adopt { replaced });
         for function in &functions {
-            let place =
-                Place { library: name.clone(), name: function.name.clone(), flags: function.flags };
+            let place = Place { library: name.clone(), name: function.name.clone(), flags: function.flags };
             loaded.places.insert(function.name.to_ascii_lowercase(), place);
         }
         let library = Library { name: name.clone(), code: code.to_vec(), functions };
@@ -208,9 +207,8 @@ pub(super) fn list(server: &mut Server, client: &mut Client, args: Args<'_>) -> 
             return Err(error(format!("ERR Unknown argument {}", String::from_utf8_lossy(word))));
         }
     }
-    let shown = |library: &&Library| {
-        pattern.is_none_or(|pattern| matches(pattern, &library.name, Case::Insensitive))
-    };
+    let shown =
+        |library: &&Library| pattern.is_none_or(|pattern| matches(pattern, &library.name, Case::Insensitive));
     let libraries: Vec<&Library> = server.scripting.libraries.values().filter(shown).collect();
     let mut writer = client.writer();
     writer.array(libraries.len());

@@ -20,9 +20,7 @@ impl Server {
         }
         if writes {
             if gates.read_only && !obeyed {
-                return Some(
-                    "READONLY You can not run script with write flag on readonly replica.".into(),
-                );
+                return Some("READONLY You can not run script with write flag on readonly replica.".into());
             }
             if read_only {
                 return Some("ERR Can not execute a script with write flag using *_ro command.".into());
