@@ -6,20 +6,22 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 use crate::lua_args::{Fault, LuaArgs, function};
 
+type Unary = fn(u32) -> u32;
+type Binary = fn(u32, u32) -> u32;
+
 /// Builds the library.
 pub(crate) fn library(lua: &Lua) -> mlua::Result<Table> {
     let table = lua.create_table()?;
-    let unary: [(&'static str, fn(u32) -> u32); 3] =
-        [("tobit", |a| a), ("bnot", |a| !a), ("bswap", u32::swap_bytes)];
+    let unary: [(&'static str, Unary); 3] = [("tobit", |a| a), ("bnot", |a| !a), ("bswap", u32::swap_bytes)];
     for (name, operation) in unary {
         table.raw_set(name, function(lua, name, move |_, args| Ok(result(operation(bits(&args, 0)?))))?)?;
     }
-    let folds: [(&'static str, fn(u32, u32) -> u32); 3] =
+    let folds: [(&'static str, Binary); 3] =
         [("band", |a, b| a & b), ("bor", |a, b| a | b), ("bxor", |a, b| a ^ b)];
     for (name, operation) in folds {
         table.raw_set(name, function(lua, name, move |_, args| fold(&args, operation))?)?;
     }
-    let shifts: [(&'static str, fn(u32, u32) -> u32); 5] = [
+    let shifts: [(&'static str, Binary); 5] = [
         ("lshift", |a, n| a << (n & 31)),
         ("rshift", |a, n| a >> (n & 31)),
         ("arshift", |a, n| ((a as i32) >> (n & 31)) as u32),

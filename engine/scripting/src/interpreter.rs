@@ -94,6 +94,9 @@ pub(crate) fn run(kind: Kind, memory_bytes: usize, gauge: Gauge, steps: &Yielder
     state.pending.take();
 }
 
+/// A reply's bytes, and the error it is.
+type Written = (Vec<u8>, Option<Failure>);
+
 struct Interpreter {
     lua: Lua,
     state: Rc<State>,
@@ -135,7 +138,8 @@ impl Interpreter {
         if state.kind == Kind::Functions {
             let loading: Table = sandbox.raw_get("loading")?;
             let redis = redis_api::loading_table(lua, scope, steps, &state)?;
-            loading.raw_set("redis", freeze.call::<Table>(redis)?)?;
+            let strictly: LuaFunction = sandbox.raw_get("freeze_strictly")?;
+            loading.raw_set("redis", strictly.call::<Table>(redis)?)?;
         }
         let shared = Rc::clone(&state);
         let handler = lua.create_function(move |lua, value: Value| {
@@ -230,7 +234,7 @@ impl Interpreter {
         }
     }
 
-    fn try_run(&self, run: &Run) -> mlua::Result<Result<(Vec<u8>, Option<Failure>), Uncaught>> {
+    fn try_run(&self, run: &Run) -> mlua::Result<Result<Written, Uncaught>> {
         let body: LuaFunction = self.defined.raw_get(self.lua.create_string(&run.name)?)?;
         let args = run.args.args();
         let keys = self.sequence(args.iter().take(run.keys))?;

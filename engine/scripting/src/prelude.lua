@@ -227,6 +227,10 @@ return {
   loading = loading,
   environment = environment,
   freeze = freeze,
+  -- As freeze, but a field that is not there is an error.
+  freeze_strictly = function(table)
+    return freeze(setmetatable(table, { __index = missing }))
+  end,
   math = copy(math),
   -- Chooses what scripts see from now on.
   phase = function(is_loading)

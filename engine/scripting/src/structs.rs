@@ -173,17 +173,18 @@ fn unpack(lua: &Lua, args: LuaArgs) -> Result<MultiValue, Fault> {
         None | Some(Value::Nil) => 1,
         Some(_) => args.integer(2)?,
     };
-    if position <= 0 {
+    if position == 0 {
         return Err(args.fault(2, "offset must be 1 or greater"));
     }
-    let mut at = position as usize - 1;
+    // A negative one counts as far beyond the end, as in C.
+    let mut at = (position as usize).wrapping_sub(1);
     let mut values = MultiValue::new();
     let fits = |at: usize, size: usize| match size <= data.len() && at <= data.len() - size {
         true => Ok(()),
         false => Err(args.fault(1, "data string too short")),
     };
     while let Some((option, mut size)) = format.next()? {
-        at += format.padding(at, option, size);
+        at = at.wrapping_add(format.padding(at, option, size));
         fits(at, size)?;
         match option {
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {

@@ -43,6 +43,9 @@ impl Default for Config {
     }
 }
 
+/// One of the settings.
+type Field<T> = fn(&mut Config) -> &mut T;
+
 type Shared = Rc<RefCell<Config>>;
 
 /// Builds the library, with settings of its own.
@@ -77,7 +80,7 @@ pub(crate) fn library(lua: &Lua) -> mlua::Result<Table> {
 }
 
 fn settings(lua: &Lua, table: &Table, config: &Shared) -> mlua::Result<()> {
-    let integers: [(&'static str, i64, fn(&mut Config) -> &mut i64); 3] = [
+    let integers: [(&'static str, i64, Field<i64>); 3] = [
         ("encode_max_depth", i64::from(i32::MAX), |config| &mut config.encode_max_depth),
         ("decode_max_depth", i64::from(i32::MAX), |config| &mut config.decode_max_depth),
         ("encode_number_precision", 14, |config| &mut config.number_precision),
@@ -91,7 +94,7 @@ fn settings(lua: &Lua, table: &Table, config: &Shared) -> mlua::Result<()> {
         };
         table.raw_set(name, function(lua, name, body)?)?;
     }
-    let options: [(&'static str, &'static [&'static str], fn(&mut Config) -> &mut usize); 3] = [
+    let options: [(&'static str, &'static [&'static str], Field<usize>); 3] = [
         ("encode_keep_buffer", &["off", "on"], |config| &mut config.keep_buffer),
         ("encode_invalid_numbers", &["off", "on", "null"], |config| &mut config.encode_invalid_numbers),
         ("decode_invalid_numbers", &["off", "on"], |config| &mut config.decode_invalid_numbers),
