@@ -36,6 +36,8 @@ pub struct Node {
     input: String,
     /// The program to run instead of the engine's own.
     program: Option<PathBuf>,
+    /// Variables of its environment.
+    variables: Vec<(String, String)>,
 }
 
 impl Node {
@@ -71,12 +73,26 @@ impl Node {
     /// A server that is not started yet, with these arguments and no others.
     pub fn with_arguments(engine: Engine, port: u16, arguments: Vec<String>) -> Node {
         let directory = tempfile::tempdir().expect("a directory for the server");
-        Node { engine, port, arguments, directory, child: None, input: String::new(), program: None }
+        Node {
+            engine,
+            port,
+            arguments,
+            directory,
+            child: None,
+            input: String::new(),
+            program: None,
+            variables: Vec::new(),
+        }
     }
 
     /// Gives it something to read from its standard input.
     pub fn set_input(&mut self, input: String) {
         self.input = input;
+    }
+
+    /// Sets a variable of its environment.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.push((name.into(), value.into()));
     }
 
     /// Has it run by another name.
@@ -94,6 +110,7 @@ impl Node {
         };
         let spawned = command
             .args(&self.arguments)
+            .envs(self.variables.iter().cloned())
             .current_dir(self.directory.path())
             .stdin(Stdio::piped())
             .stderr(log.try_clone().expect("the server's log"))

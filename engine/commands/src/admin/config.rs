@@ -217,10 +217,10 @@ fn rewrite_(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(),
     server.config.user_lines = server.acl.lines();
     let text = rewrite(&server.config, &old);
     if let Err(reason) = server.host.write_file(&path, &text) {
-        server.log(crate::config::Level::Warning, format!("CONFIG REWRITE failed: {reason}"));
+        server.log(Level::Warning, format!("CONFIG REWRITE failed: {reason}"));
         return Err(CommandError::new(format!("ERR Rewriting config file: {reason}")));
     }
-    server.log(crate::config::Level::Notice, "CONFIG REWRITE executed with success.");
+    server.log(Level::Notice, "CONFIG REWRITE executed with success.");
     client.writer().ok();
     Ok(())
 }
