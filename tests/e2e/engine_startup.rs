@@ -266,7 +266,7 @@ fn a_rewrite_without_a_file_is_an_error() {
     let node = Node::start(Engine::Topple, &[]);
     let error = node.cmd("CONFIG REWRITE").as_error();
     assert_eq!(error.as_deref(), Some("ERR The server is running without a config file"));
-    let error = node.cmd("CONFIG SET port 1").as_error().unwrap_or_default();
+    let error = node.cmd("CONFIG SET databases 1").as_error().unwrap_or_default();
     assert!(error.contains("can't set immutable config"), "{error}");
     let error = node.cmd("CONFIG SET maxclients many").as_error().unwrap_or_default();
     assert!(
