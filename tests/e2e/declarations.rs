@@ -16,6 +16,15 @@ const COMMANDS: &str = "get set setnx setex psetex getset getdel getex mget mset
     hincrbyfloat hrandfield hscan sadd srem sismember smismember scard smembers spop srandmember smove sinter \
     sintercard sinterstore sunion sunionstore sdiff sdiffstore sscan";
 
+/// Those of connections and of administration that are declared beside their code in the crate of commands.
+const OTHERS: &str = "acl auth hello ping echo select quit reset client multi exec discard watch unwatch subscribe \
+    unsubscribe psubscribe punsubscribe ssubscribe sunsubscribe publish spublish pubsub slowlog latency monitor \
+    command lolwut time";
+
+/// Commands that came with 7.2, or changed their arity with it.
+const NEWER: &[&str] =
+    &["client|no-touch ", "client|setinfo ", "command|getkeys ", "command|getkeysandflags "];
+
 /// Tips that came with 7.2.
 const NEW_TIPS: &[(&str, &str)] =
     &[("scan", "response_policy:special"), ("randomkey", "response_policy:special")];
@@ -60,10 +69,11 @@ fn facts(info: &Value) -> Vec<String> {
 
 fn declared(client: &mut Client) -> Vec<String> {
     let mut lines = Vec::new();
-    for name in COMMANDS.split_whitespace() {
+    for name in COMMANDS.split_whitespace().chain(OTHERS.split_whitespace()) {
         let reply = client.call(&["COMMAND", "INFO", name]).expect("a reply");
         lines.extend(reply.as_array().expect("a list").iter().flat_map(facts));
     }
+    lines.retain(|line| !NEWER.iter().any(|newer| line.starts_with(newer)));
     lines
 }
 

@@ -165,6 +165,8 @@ pub(crate) struct Rare {
     pub(crate) queued_bytes: usize,
     /// Watched keys with their database.
     pub(crate) watching: Vec<(u32, Vec<u8>)>,
+    /// Those of them that had expired already when they were watched.
+    pub(crate) watching_expired: Vec<(u32, Vec<u8>)>,
     pub(crate) channels: Vec<Vec<u8>>,
     pub(crate) patterns: Vec<Vec<u8>>,
     pub(crate) shard_channels: Vec<Vec<u8>>,
@@ -241,9 +243,9 @@ impl Client {
         Writer::new(&mut self.out, self.protocol)
     }
 
-    /// Channels and patterns it is subscribed to.
+    /// Channels and patterns it is subscribed to, those of the shard included.
     pub(crate) fn subscriptions(&self) -> usize {
-        self.rare.channels.len() + self.rare.patterns.len()
+        self.rare.channels.len() + self.rare.patterns.len() + self.rare.shard_channels.len()
     }
 
     /// Class for `client-output-buffer-limit`: 0 normal, 1 replica, 2 pub/sub.

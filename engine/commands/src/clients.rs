@@ -38,6 +38,12 @@ impl Clients {
         id
     }
 
+    /// An id for a client that is kept elsewhere: the master.
+    pub(crate) fn id_elsewhere(&mut self) -> ClientId {
+        self.next_id += 1;
+        ClientId { slot: u32::MAX, id: self.next_id }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.connected
     }

@@ -20,15 +20,19 @@ const BASE: Meta = Meta {
     ..Meta::BASE
 };
 
+/// The commands come in any order.
+const UNORDERED: &[&str] = &["nondeterministic_output_order"];
+
 pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[Command {
     run: all,
     ..container(
-        Meta { name: "command", summary: "Describes all commands.", arity: -1, ..BASE },
+        Meta { name: "command", summary: "Describes all commands.", arity: -1, tips: UNORDERED, ..BASE },
         &[
             plain(Meta { name: "count", summary: "Counts the commands.", arity: 2, ..BASE }, count),
             plain(
                 Meta {
                     name: "info",
+                    tips: UNORDERED,
                     summary: "Describes some commands.",
                     arity: -2,
                     args: "[command-name [command-name ...]]",
@@ -39,6 +43,7 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[Command {
             plain(
                 Meta {
                     name: "docs",
+                    tips: UNORDERED,
                     summary: "Documents some commands.",
                     since: "7.0.0",
                     arity: -2,
@@ -50,6 +55,7 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[Command {
             plain(
                 Meta {
                     name: "list",
+                    tips: UNORDERED,
                     summary: "Names the commands.",
                     since: "7.0.0",
                     arity: -2,
@@ -115,8 +121,8 @@ fn info(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
 }
 
 fn names_of(flags: Flags) -> Vec<&'static str> {
-    // Which kind of server knows a command is nobody else's business.
-    let hidden = [Flags::SENTINEL, Flags::ONLY_SENTINEL];
+    // What only the server itself goes by is not shown.
+    let hidden = [Flags::SENTINEL, Flags::ONLY_SENTINEL, Flags::MAY_REPLICATE];
     let shown = |(flag, _): &&(Flags, &str)| flags.has(*flag) && !hidden.contains(flag);
     Flags::NAMES.iter().filter(shown).map(|(_, name)| *name).collect()
 }
@@ -232,7 +238,10 @@ fn document(writer: &mut Writer<'_>, entry: &Entry) {
     let meta = entry.meta;
     let arguments = types::notation::arguments(meta.args);
     writer.bulk(entry.full_name.as_bytes());
-    writer.map(4 + usize::from(!arguments.is_empty()) + usize::from(!entry.subcommands.is_empty()));
+    let deprecated = if meta.deprecated.is_some() { 3 } else { 0 };
+    writer.map(
+        4 + deprecated + usize::from(!arguments.is_empty()) + usize::from(!entry.subcommands.is_empty()),
+    );
     for (name, value) in [
         ("summary", meta.summary),
         ("since", meta.since),
@@ -241,6 +250,15 @@ fn document(writer: &mut Writer<'_>, entry: &Entry) {
     ] {
         writer.bulk(name.as_bytes());
         writer.bulk(value.as_bytes());
+    }
+    if let Some((since, instead)) = meta.deprecated {
+        writer.bulk(b"doc_flags");
+        writer.set(1);
+        writer.simple("deprecated");
+        writer.bulk(b"deprecated_since");
+        writer.bulk(since.as_bytes());
+        writer.bulk(b"replaced_by");
+        writer.bulk(instead.as_bytes());
     }
     if !arguments.is_empty() {
         writer.bulk(b"arguments");

@@ -107,6 +107,9 @@ impl Server {
         let skipping = client.state.has(State::REPLY_SKIP);
         let ran = self.judge_and_run(client, ahead, args);
         self.clients.flush_running(client);
+        if let Ran::Held = ran {
+            return ran;
+        }
         if client.state.has(State::AFTERWARDS) || skipping {
             self.drop_unwanted_reply(client, reply_from, skipping);
             self.end_caching(client);

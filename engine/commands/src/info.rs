@@ -253,7 +253,7 @@ fn stats(server: &Server, f: &mut Fields) {
     f.add("keyspace_misses", effects.misses);
     f.add("pubsub_channels", server.pubsub.channel_count());
     f.add("pubsub_patterns", server.pubsub.pattern_count());
-    f.add("pubsubshard_channels", 0);
+    f.add("pubsubshard_channels", server.pubsub.shard_channel_count());
     f.add("latest_fork_usec", server.persistence.latest_fork_us);
     f.add("total_forks", server.persistence.forks);
     f.add("migrate_cached_sockets", 0);

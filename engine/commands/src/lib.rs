@@ -17,6 +17,8 @@ mod admin;
 mod client;
 mod client_memory;
 mod clients;
+#[cfg(test)]
+mod clients_tests;
 mod command_info;
 mod command_keys;
 mod dispatch;

@@ -305,11 +305,17 @@ impl Server {
                 break;
             }
             batch.clear();
+            // A command that is held back is parsed again from its own bytes; an inline one is unquoted there.
+            let inline = self.gates.pause.is_some() && input.get(consumed).is_some_and(|byte| *byte != b'*');
+            let original = inline.then(|| input[consumed..].to_vec());
             let parsed = client.parser.parse(input, consumed, BATCH, self.parse_limits(client), &mut batch);
             let ran = self.run_batch(client, &batch, input);
             if let Some(stopped_at) = ran {
                 // What was parsed beyond is parsed again when the client goes on.
                 client.parser = resp::Parser::default();
+                if let (Some(original), None) = (original, stopped_at) {
+                    input[consumed..].copy_from_slice(&original);
+                }
                 consumed = stopped_at.unwrap_or(consumed);
                 break;
             }
@@ -321,7 +327,7 @@ impl Server {
                     consumed = input.len();
                 }
             }
-            if batch.len() < BATCH {
+            if batch.is_empty() {
                 break;
             }
             if client.out.len() > ENOUGH_OUTPUT_BYTES {

@@ -38,6 +38,9 @@ pub(crate) fn watch(server: &mut Server, client: &mut Client, args: Args<'_>) ->
         let watched = (client.db, key.to_vec());
         if !client.rare.watching.contains(&watched) {
             server.watched.entry(watched.clone()).or_default().push(client.id);
+            if server.has_expired(&watched) {
+                client.rare.watching_expired.push(watched.clone());
+            }
             client.rare.watching.push(watched);
         }
     }
@@ -111,6 +114,7 @@ impl Server {
     pub(crate) fn end_watch(&mut self, client: &mut Client) {
         self.unwatch(client);
         client.rare.watching = Vec::new();
+        client.rare.watching_expired = Vec::new();
         client.state.remove(State::DIRTY_CAS);
     }
 
@@ -128,11 +132,26 @@ impl Server {
     }
 
     fn watches_an_expired_key(&self, client: &Client) -> bool {
-        client.rare.watching.iter().any(|(db, key)| {
-            let db = &self.dbs[*db as usize];
-            let deadline = db.get(db.hash_of(key), key).and_then(|entry| entry.expires_at());
-            deadline.is_some_and(|at| at <= self.now.wall)
-        })
+        let rare = &client.rare;
+        rare.watching
+            .iter()
+            .any(|watched| self.has_expired(watched) && !rare.watching_expired.contains(watched))
+    }
+
+    fn has_expired(&self, (db, key): &(u32, Vec<u8>)) -> bool {
+        let db = &self.dbs[*db as usize];
+        let deadline = db.get(db.hash_of(key), key).and_then(|entry| entry.expires_at());
+        deadline.is_some_and(|at| at < self.now.wall)
+    }
+
+    /// Spoils a client's transaction because of a key it watches, unless that had expired before and is
+    /// only gone now.
+    fn spoil(client: &mut Client, touched: &(u32, Vec<u8>), gone: bool) {
+        let expired = &mut client.rare.watching_expired;
+        match expired.iter().position(|known| known == touched) {
+            Some(at) if gone => drop(expired.swap_remove(at)),
+            _ => client.state.add(State::DIRTY_CAS),
+        }
     }
 
     /// Spoils the transactions of those who watch keys that were touched.
@@ -153,12 +172,15 @@ impl Server {
         self.effects.swapped = None;
         self.garbage.dbs.extend(self.effects.flushed.drain(..).map(|flushed| flushed.contents));
         for touched in all {
-            for id in self.watched.get(&touched).into_iter().flatten() {
+            let Some(watchers) = self.watched.get(&touched) else { continue };
+            let db = &self.dbs[touched.0 as usize];
+            let gone = db.get(db.hash_of(&touched.1), &touched.1).is_none();
+            for id in watchers {
                 match &mut running {
-                    Some(client) if client.id == *id => client.state.add(State::DIRTY_CAS),
+                    Some(client) if client.id == *id => Self::spoil(client, &touched, gone),
                     _ => {
                         if let Some(client) = self.clients.get_mut(*id) {
-                            client.state.add(State::DIRTY_CAS);
+                            Self::spoil(client, &touched, gone);
                         }
                     }
                 }

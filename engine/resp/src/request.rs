@@ -194,6 +194,9 @@ enum Progress {
 impl Parser {
     /// Parses up to `most` commands from `buffer[start..]` into `batch` (spans index `buffer`).
     ///
+    /// An inline command is always a batch of its own: it is unquoted where it stands, and must not be so
+    /// again because one before it was held back.
+    ///
     /// Gives the offset up to which the buffer is done with (empty commands included). What lies behind
     /// it is an incomplete command; the caller keeps those bytes, moved to the front of its buffer if it
     /// likes, and calls again with `start` at the first of them when more have come.
@@ -207,9 +210,14 @@ impl Parser {
     ) -> Result<usize, RequestError> {
         let mut start = start;
         while batch.len() < most && start < buffer.len() {
-            let progress = match buffer[start] {
-                b'*' => self.multibulk(&buffer[start..], limits)?,
-                _ => self.inline(&mut buffer[start..])?,
+            let inline = buffer[start] != b'*' && self.left.is_none();
+            let line_end = matches!(buffer[start], b'\r' | b'\n');
+            if inline && !line_end && !batch.is_empty() {
+                break;
+            }
+            let progress = match inline {
+                false => self.multibulk(&buffer[start..], limits)?,
+                true => self.inline(&mut buffer[start..])?,
             };
             match progress {
                 Progress::NeedMore => break,
@@ -221,6 +229,9 @@ impl Parser {
                     let end = start + self.finish();
                     batch.commands.push(Parsed { first_span, span_count, start, end });
                     start = end;
+                    if inline {
+                        break;
+                    }
                 }
             }
         }

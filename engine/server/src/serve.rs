@@ -306,18 +306,17 @@ async fn refused(shell: &Shell, error: &std::io::Error) {
 
 /// The server's timer: `hz` times a second, and when a deadline comes sooner.
 async fn tick(shell: Rc<Shell>) {
+    let mut regular = shell.now().mono_ms;
     loop {
-        let next = {
-            let server = shell.server.borrow();
-            let period_ms = 1000 / server.config.settings.hz.per_second();
-            let regular = shell.now().mono_ms + period_ms;
-            server.next_timeout_ms().map_or(regular, |at_ms| at_ms.min(regular))
-        };
+        let next = shell.server.borrow().next_timeout_ms().map_or(regular, |at_ms| at_ms.min(regular));
         tokio::select! {
             () = tokio::time::sleep_until(shell.instant(next)) => {}
-            () = shell.timer.wait() => {}
+            // A deadline has come nearer; it need not be over.
+            () = shell.timer.wait() => continue,
         }
         shell.with(|server, now| server.tick(now));
+        let period_ms = 1000 / shell.server.borrow().config.settings.hz.per_second();
+        regular = shell.now().mono_ms + period_ms;
     }
 }
 

@@ -11,7 +11,7 @@ use crate::client::{Blocked, Client, ClientId, State};
 use crate::gates::{Pause, Paused};
 use crate::server::Server;
 use crate::table::AdminHandler;
-use crate::tracking;
+use crate::tracking::{self, ClientTracking};
 
 const BASE: Meta = Meta {
     group: "connection",
@@ -19,6 +19,8 @@ const BASE: Meta = Meta {
     flags: Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::SENTINEL),
     ..Meta::BASE
 };
+/// What is asked twice is answered in two ways.
+const VARYING: &[&str] = &["nondeterministic_output"];
 const ADMIN: Meta = Meta { flags: BASE.flags.and(Flags::ADMIN), ..BASE };
 
 const fn sub(
@@ -36,7 +38,10 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[container(
         name: "client",
         summary: "Tells of connections and changes them.",
         since: "2.4.0",
+        complexity: "Depends on subcommand.",
         arity: -2,
+        flags: Flags::SENTINEL,
+        acl: &[],
         ..BASE
     },
     &[
@@ -53,10 +58,11 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[container(
             ),
             setinfo,
         ),
-        plain(sub("info", "Describes this connection.", "6.2.0", 2, ""), info),
+        plain(Meta { tips: VARYING, ..sub("info", "Describes this connection.", "6.2.0", 2, "") }, info),
         plain(
             Meta {
                 complexity: "O(N), N being the number of clients",
+                tips: VARYING,
                 ..Meta {
                     flags: ADMIN.flags,
                     ..sub(
@@ -147,7 +153,13 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[container(
             sub("trackinginfo", "Describes this connection's tracking.", "6.2.0", 2, ""),
             tracking::trackinginfo,
         ),
-        plain(sub("help", "Lists the subcommands.", "5.0.0", 2, ""), help_),
+        plain(
+            Meta {
+                flags: Flags::LOADING.and(Flags::STALE).and(Flags::SENTINEL),
+                ..sub("help", "Lists the subcommands.", "5.0.0", 2, "")
+            },
+            help_,
+        ),
     ],
 )];
 
@@ -233,10 +245,8 @@ fn type_word(word: &[u8]) -> Result<String, CommandError> {
 }
 
 fn client_id(word: &[u8]) -> Result<u64, CommandError> {
-    parse_i64(word)
-        .and_then(|id| u64::try_from(id).ok())
-        .filter(|id| *id > 0)
-        .ok_or(CommandError::new("ERR Invalid client ID"))
+    // Nobody has a negative one.
+    parse_i64(word).map(|id| u64::try_from(id).unwrap_or(0)).ok_or(CommandError::new("ERR Invalid client ID"))
 }
 
 fn list(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
@@ -251,7 +261,8 @@ fn list(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
         Some(_) => return Err(CommandError::Syntax),
     }
     let now_ms = server.now.mono_ms;
-    let mut all: Vec<&Client> = server.clients.iter().chain([&*client]).collect();
+    let master = server.replicating.upstream.as_ref().and_then(|upstream| upstream.listed_client());
+    let mut all: Vec<&Client> = server.clients.iter().chain([&*client]).chain(master).collect();
     all.sort_by_key(|client| client.id.id);
     let wanted = |client: &&Client| {
         of_type.as_deref().is_none_or(|word| is_of_type(client, word))
@@ -264,31 +275,26 @@ fn list(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
 
 /// A line of CLIENT LIST.
 fn describe(client: &Client, now_ms: u64) -> String {
-    let mut flags = String::new();
-    for (bit, letter) in [
-        (State::MONITOR, 'O'),
-        (State::REPLICA, 'S'),
-        (State::MASTER, 'M'),
-        (State::PUBSUB, 'P'),
-        (State::MULTI, 'x'),
-        (State::DIRTY_CAS, 'd'),
-        (State::CLOSE_AFTER_REPLY, 'c'),
-        (State::CLOSE_NOW, 'A'),
-        (State::NO_EVICT, 'e'),
-        (State::NO_TOUCH, 'T'),
-    ] {
-        if client.state.has(bit) {
-            flags.push(letter);
-        }
-    }
-    if let Some(tracking) = &client.rare.tracking {
-        flags.push('t');
-        flags.extend(tracking.broken.then_some('R'));
-        flags.extend(tracking.broadcasts().then_some('B'));
-    }
-    if client.blocked.is_some() {
-        flags.push('b');
-    }
+    let tracking = client.rare.tracking.as_deref();
+    let state = |bit| client.state.has(bit);
+    let flags = [
+        (state(State::MONITOR), 'O'),
+        (state(State::REPLICA), 'S'),
+        (state(State::MASTER), 'M'),
+        (state(State::PUBSUB), 'P'),
+        (state(State::MULTI), 'x'),
+        (client.blocked.is_some(), 'b'),
+        (tracking.is_some(), 't'),
+        (tracking.is_some_and(|tracking| tracking.broken), 'R'),
+        (tracking.is_some_and(ClientTracking::broadcasts), 'B'),
+        (state(State::DIRTY_CAS), 'd'),
+        (state(State::CLOSE_AFTER_REPLY), 'c'),
+        (state(State::CLOSE_NOW), 'A'),
+        (client.peer.address.starts_with('/'), 'U'),
+        (state(State::NO_EVICT), 'e'),
+        (state(State::NO_TOUCH), 'T'),
+    ];
+    let mut flags: String = flags.iter().filter(|(set, _)| *set).map(|(_, letter)| letter).collect();
     if flags.is_empty() {
         flags.push('N');
     }
@@ -296,7 +302,7 @@ fn describe(client: &Client, now_ms: u64) -> String {
     let seconds = |since: u64| now_ms.saturating_sub(since) / 1000;
     let output = client.out.len();
     let mut line = format!(
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={} psub={} ssub=0 multi={multi} ",
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={} psub={} ssub={} multi={multi} ",
         client.id.id,
         client.peer.address,
         client.peer.local,
@@ -307,12 +313,12 @@ fn describe(client: &Client, now_ms: u64) -> String {
         client.db,
         client.rare.channels.len(),
         client.rare.patterns.len(),
+        client.rare.shard_channels.len(),
     );
     let _ = write!(
         line,
-        "watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs={} rbp={} obl={output} oll=0 omem={} tot-mem={} \
+        "qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs={} rbp={} obl={output} oll=0 omem={} tot-mem={} \
          events=r cmd={} user={} redir={} resp={} lib-name={} lib-ver={}",
-        client.rare.watching.len(),
         client.query_bytes,
         client.rare.queued_bytes,
         client.out.capacity(),
@@ -321,7 +327,7 @@ fn describe(client: &Client, now_ms: u64) -> String {
         client.memory_bytes(),
         client.last_command.map_or("NULL", |entry| entry.full_name.as_str()),
         String::from_utf8_lossy(client.user_name()),
-        client.rare.tracking.as_ref().map_or(-1, |tracking| tracking.redirect_id() as i64),
+        tracking.map_or(-1, |tracking| tracking.redirect_id() as i64),
         if client.protocol == Protocol::Resp3 { 3 } else { 2 },
         client.rare.lib_name,
         client.rare.lib_version,
@@ -417,6 +423,12 @@ fn kill(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
 }
 
 fn pause(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    if args.len() > 4 {
+        let name = String::from_utf8_lossy(args.at(1)).into_owned();
+        return Err(CommandError::new(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{name}'. Try CLIENT HELP."
+        )));
+    }
     let timeout_ms =
         parse_i64(args.at(2)).ok_or(CommandError::new("ERR timeout is not an integer or out of range"))?;
     let timeout_ms = u64::try_from(timeout_ms).map_err(|_| CommandError::new("ERR timeout is negative"))?;

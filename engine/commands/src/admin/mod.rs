@@ -4,6 +4,7 @@ mod client;
 mod config;
 mod connection;
 pub(crate) mod debug;
+mod lolwut;
 mod memory;
 mod replication;
 mod server;

@@ -101,7 +101,7 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
             args: "[VERSION version:integer]",
             ..BASE
         },
-        lolwut,
+        super::lolwut::lolwut,
     ),
 ];
 
@@ -111,11 +111,5 @@ fn time(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), Com
     writer.array(2);
     writer.bulk_int(us / 1_000_000);
     writer.bulk_int(us % 1_000_000);
-    Ok(())
-}
-
-fn lolwut(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
-    let text = concat!("Topple ver. ", env!("CARGO_PKG_VERSION"), ", as Redis ver. 7.2.4\n");
-    client.writer().verbatim("txt", text.as_bytes());
     Ok(())
 }

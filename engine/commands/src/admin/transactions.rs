@@ -1,6 +1,7 @@
 //! Declarations of transactions and publish/subscribe; the code is in [`crate::transactions`] and
 //! [`crate::pubsub`].
 
+use types::spec::{Begin, Find, KeySpec};
 use types::{Command, Flags, Meta};
 
 use super::{container, plain};
@@ -72,6 +73,11 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
 const PUBSUB: Meta = Meta { group: "pubsub", since: "2.0.0", ..Meta::BASE };
 const SUBSCRIBING: Flags =
     Flags::PUBSUB.and(Flags::NOSCRIPT).and(Flags::LOADING).and(Flags::STALE).and(Flags::SENTINEL);
+const SHARDED: Meta = Meta { since: "7.0.0", ..PUBSUB };
+const SHARD_SUBSCRIBING: Flags = Flags::PUBSUB.and(Flags::NOSCRIPT).and(Flags::LOADING).and(Flags::STALE);
+/// Where a cluster's clients find the slot of a shard's channel.
+const SHARD_CHANNEL: KeySpec =
+    KeySpec { flags: &["not_key"], begin: Begin::Index(1), find: Find::Range(0, 1, 0) };
 const ASKING: Meta =
     Meta { since: "2.8.0", flags: Flags::PUBSUB.and(Flags::LOADING).and(Flags::STALE), ..PUBSUB };
 
@@ -141,6 +147,49 @@ pub(crate) const PUBSUB_COMMANDS: &[Command<AdminHandler>] = &[
         },
         pubsub::publish,
     ),
+    plain(
+        Meta {
+            name: "ssubscribe",
+            summary: "Listens to channels of the shard.",
+            complexity: "O(1) a channel",
+            arity: -2,
+            flags: SHARD_SUBSCRIBING,
+            keys: &[KeySpec { find: Find::Range(-1, 1, 0), ..SHARD_CHANNEL }],
+            args: "shardchannel [shardchannel ...]",
+            ..SHARDED
+        },
+        pubsub::ssubscribe,
+    ),
+    plain(
+        Meta {
+            name: "sunsubscribe",
+            summary: "Stops listening to channels of the shard, or to all of them.",
+            complexity: "O(1) a channel",
+            arity: -1,
+            flags: SHARD_SUBSCRIBING,
+            keys: &[KeySpec { find: Find::Range(-1, 1, 0), ..SHARD_CHANNEL }],
+            args: "[shardchannel [shardchannel ...]]",
+            ..SHARDED
+        },
+        pubsub::sunsubscribe,
+    ),
+    plain(
+        Meta {
+            name: "spublish",
+            summary: "Sends a message to the listeners of a shard's channel.",
+            complexity: "O(N), N being the number of listeners",
+            arity: 3,
+            flags: Flags::PUBSUB
+                .and(Flags::LOADING)
+                .and(Flags::STALE)
+                .and(Flags::FAST)
+                .and(Flags::MAY_REPLICATE),
+            keys: &[SHARD_CHANNEL],
+            args: "shardchannel message",
+            ..SHARDED
+        },
+        pubsub::spublish,
+    ),
     container(
         Meta {
             name: "pubsub",
@@ -176,6 +225,41 @@ pub(crate) const PUBSUB_COMMANDS: &[Command<AdminHandler>] = &[
             plain(
                 Meta { name: "numpat", summary: "Counts patterns listened to.", arity: 2, ..ASKING },
                 pubsub::numpat,
+            ),
+            plain(
+                Meta {
+                    name: "shardchannels",
+                    summary: "Names channels of the shard that have listeners.",
+                    complexity: "O(N), N being the number of channels",
+                    since: "7.0.0",
+                    arity: -2,
+                    args: "[pattern]",
+                    ..ASKING
+                },
+                pubsub::shardchannels,
+            ),
+            plain(
+                Meta {
+                    name: "shardnumsub",
+                    summary: "Counts the listeners of the shard's channels.",
+                    complexity: "O(1) a channel",
+                    since: "7.0.0",
+                    arity: -2,
+                    args: "[shardchannel [shardchannel ...]]",
+                    ..ASKING
+                },
+                pubsub::shardnumsub,
+            ),
+            plain(
+                Meta {
+                    name: "help",
+                    summary: "Lists the subcommands.",
+                    since: "6.2.0",
+                    arity: 2,
+                    flags: Flags::LOADING.and(Flags::STALE),
+                    ..PUBSUB
+                },
+                pubsub::help,
             ),
         ],
     ),

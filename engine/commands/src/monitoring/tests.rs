@@ -1,6 +1,6 @@
 //! What is told of commands: as they run, when they were slow, and how long they take.
 
-use crate::tests::World;
+use crate::tests::{World, at};
 
 #[test]
 fn monitors_see_commands_but_no_secrets() {
@@ -73,7 +73,15 @@ fn commands_are_counted_and_timed() {
     let mut world = World::new(&[("enable-debug-command", "yes")]);
     let client = world.client();
     // The clock goes on a microsecond at each reading: once for the run of four.
-    world.send(client, "SET k 1\nSET k 2\nGET k\nGET k\nGET\nAPPEND\nLCS k k IDX LEN");
+    let commands = ["SET k 1", "SET k 2", "GET k", "GET k", "GET", "APPEND", "LCS k k IDX LEN"];
+    let encoded = commands.iter().map(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let args: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+        format!("*{}\r\n{args}", words.len())
+    });
+    let mut input = encoded.collect::<String>().into_bytes();
+    world.server.handle(client, &mut input, at(0));
+    world.output(client);
     let shown = world.send(client, "INFO commandstats");
     assert!(
         shown.contains("cmdstat_set:calls=2,usec=0,usec_per_call=0.25,rejected_calls=0,failed_calls=0"),

@@ -56,6 +56,12 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
+    /// The master as CLIENT LIST shows it, once its stream flows.
+    pub(crate) fn listed_client(&self) -> Option<&Client> {
+        let online = self.link.as_ref().is_some_and(|link| link.state() == LinkState::Online);
+        self.client.as_deref().filter(|_| online)
+    }
+
     pub(super) fn waiting((host, port): (String, u16)) -> Self {
         Self {
             host,
@@ -115,7 +121,8 @@ impl Server {
             ..LinkConfig::new(&upstream.host, upstream.port, own_port as u16)
         };
         upstream.link = Some(Link::new(config, position, self.now.mono_ms));
-        let mut client = Client::new(ClientId { slot: u32::MAX, id: 0 }, Peer::default(), self.now.mono_ms);
+        let peer = Peer { address: format!("{}:{}", upstream.host, upstream.port), ..Peer::default() };
+        let mut client = Client::new(self.clients.id_elsewhere(), peer, self.now.mono_ms);
         client.state.add(State::MASTER);
         client.db = stream_db;
         upstream.client = Some(Box::new(client));
