@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use resp::{Args, Batch, Parser, Protocol, Span, Writer};
 
 use crate::acl::User;
+use crate::blocking::Waiting;
 use crate::replicating::ReplicaPeer;
 use crate::table::Entry;
 use crate::tracking::ClientTracking;
@@ -84,6 +85,9 @@ impl State {
     /// Its user may not do everything.
     pub(crate) const RESTRICTED: State = State(1 << 24);
 
+    /// Running a command again that waited.
+    pub(crate) const RETRYING: State = State(1 << 26);
+
     /// It runs no more commands.
     pub(crate) const CLOSING: State = State(8 | 16);
     /// Never closed for being idle.
@@ -119,6 +123,8 @@ impl State {
 pub(crate) enum Blocked {
     /// WAIT: until so many replicas acknowledged the offset, or the deadline.
     Wait { replicas: i64, offset: u64, deadline_ms: Option<u64> },
+    /// For keys; what exactly is [`Rare::waiting`].
+    Keys,
     /// CLIENT PAUSE.
     Paused,
     /// SHUTDOWN waits for replicas.
@@ -150,6 +156,17 @@ impl Queued {
         size_of::<Self>() + self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
     }
 
+    /// A command of these words.
+    pub(crate) fn of_words(entry: &'static Entry, words: &[Vec<u8>]) -> Self {
+        let mut queued = Self { entry, bytes: words.concat(), spans: Vec::with_capacity(words.len()) };
+        let mut start = 0;
+        for word in words {
+            queued.spans.push(Span { start, length: word.len() as u32 });
+            start += word.len() as u32;
+        }
+        queued
+    }
+
     pub(crate) fn args(&self) -> Args<'_> {
         Args::new(&self.bytes, &self.spans)
     }
@@ -176,6 +193,8 @@ pub(crate) struct Rare {
     pub(crate) lib_name: String,
     pub(crate) lib_version: String,
     pub(crate) replica: Option<ReplicaPeer>,
+    /// What it waits for, while it is [`Blocked::Keys`].
+    pub(crate) waiting: Option<Box<Waiting>>,
 }
 
 /// A connected client.

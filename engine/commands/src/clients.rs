@@ -2,12 +2,25 @@
 //!
 //! The client whose command runs is taken out of its place meanwhile, so that its command can change the
 //! server and any other client. Bytes meant for it in that time (a message it publishes to itself) are
-//! kept and appended when it is put back.
+//! kept and appended when it is put back. While its command has others go on that waited, these are out of
+//! their places too, one at a time.
 
 use resp::Protocol;
 
 use crate::client::{Client, ClientId, Peer, State};
 use crate::client_memory::Watch;
+
+/// What is kept for a client that is out of its place.
+#[derive(Debug)]
+struct OutOfPlace {
+    id: ClientId,
+    /// What was sent to it since.
+    bytes: Vec<u8>,
+    /// What became of it since.
+    state: State,
+    /// Its protocol as of its last command.
+    protocol: Protocol,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Clients {
@@ -15,10 +28,8 @@ pub(crate) struct Clients {
     free: Vec<u32>,
     next_id: u64,
     connected: usize,
-    /// The client that is out of its place, and what was sent to it since.
-    out_of_place: Option<(ClientId, Vec<u8>, State)>,
-    /// The protocol of the client that is out of its place, as of its last command.
-    running_protocol: Protocol,
+    /// The clients that are out of their places, the last one running.
+    out_of_place: Vec<OutOfPlace>,
     /// Clients the shell must look at.
     woken: Vec<ClientId>,
     /// What they may hold.
@@ -68,42 +79,46 @@ impl Clients {
     pub(crate) fn take(&mut self, id: ClientId) -> Option<Box<Client>> {
         self.get(id)?;
         let client = self.slots[id.slot as usize].take()?;
-        self.out_of_place = Some((id, Vec::new(), State::default()));
-        self.running_protocol = client.protocol;
+        let protocol = client.protocol;
+        self.out_of_place.push(OutOfPlace { id, bytes: Vec::new(), state: State::default(), protocol });
         Some(client)
     }
 
     /// Puts it back, with what was sent to it meanwhile.
     pub(crate) fn put_back(&mut self, mut client: Box<Client>) {
-        if let Some((_, bytes, state)) = self.out_of_place.take() {
-            client.out.extend_from_slice(&bytes);
-            client.state.add(state);
-        }
+        self.flush_running(&mut client);
+        self.out_of_place.retain(|out| out.id != client.id);
         self.watch.returned(&mut client);
         let slot = client.id.slot as usize;
         self.slots[slot] = Some(client);
     }
 
+    #[inline]
+    fn running(&mut self, id: ClientId) -> Option<&mut OutOfPlace> {
+        self.out_of_place.iter_mut().rev().find(|out| out.id == id)
+    }
+
     /// Hands over what was sent to the running client so far, so that order is kept between commands.
     pub(crate) fn flush_running(&mut self, client: &mut Client) {
-        self.running_protocol = client.protocol;
-        if let Some((_, bytes, state)) = &mut self.out_of_place {
-            client.out.append(bytes);
-            client.state.add(std::mem::take(state));
+        let protocol = client.protocol;
+        if let Some(out) = self.running(client.id) {
+            out.protocol = protocol;
+            client.out.append(&mut out.bytes);
+            client.state.add(std::mem::take(&mut out.state));
         }
     }
 
     /// The protocol in which a client is told what it did not ask for, wherever the client is.
     pub(crate) fn protocol_of(&self, id: ClientId) -> Option<Protocol> {
-        match &self.out_of_place {
-            Some((running, ..)) if *running == id => Some(self.running_protocol),
-            _ => self.get(id).map(|client| client.protocol),
-        }
+        let running = self.out_of_place.iter().find(|out| out.id == id);
+        running.map(|out| out.protocol).or_else(|| self.get(id).map(|client| client.protocol))
     }
 
     /// The running client has chosen another protocol.
     pub(crate) fn protocol_changed(&mut self, protocol: Protocol) {
-        self.running_protocol = protocol;
+        if let Some(running) = self.out_of_place.last_mut() {
+            running.protocol = protocol;
+        }
     }
 
     /// Whether a client is still there.
@@ -121,9 +136,9 @@ impl Clients {
 
     /// Appends to a client's output, wherever the client is, and has the shell look at it.
     pub(crate) fn send(&mut self, id: ClientId, bytes: &[u8]) {
-        match &mut self.out_of_place {
-            Some((running, pending, _)) if *running == id => pending.extend_from_slice(bytes),
-            _ => {
+        match self.running(id) {
+            Some(out) => out.bytes.extend_from_slice(bytes),
+            None => {
                 let slot = self.slots.get_mut(id.slot as usize).and_then(Option::as_deref_mut);
                 if let Some(client) = slot.filter(|client| client.id == id) {
                     // Nothing is gathered for one that will not read it.
@@ -146,9 +161,9 @@ impl Clients {
 
     /// Has a client closed: at once, dropping its output.
     pub(crate) fn close(&mut self, id: ClientId) {
-        match &mut self.out_of_place {
-            Some((running, _, state)) if *running == id => state.add(State::CLOSE_AFTER_REPLY),
-            _ => {
+        match self.running(id) {
+            Some(out) => out.state.add(State::CLOSE_AFTER_REPLY),
+            None => {
                 if let Some(client) = self.get_mut(id) {
                     client.state.add(State::CLOSE_NOW);
                     self.wake(id);

@@ -104,17 +104,22 @@ impl Server {
 
     fn run_one(&mut self, client: &mut Client, ahead: Ahead, args: Args<'_>) -> Ran {
         let reply_from = client.out.len();
-        let skipping = client.state.has(State::REPLY_SKIP);
         let ran = self.judge_and_run(client, ahead, args);
         self.clients.flush_running(client);
-        if let Ran::Held = ran {
-            return ran;
+        if client.blocked.is_none() {
+            self.after_reply(client, reply_from);
         }
+        ran
+    }
+
+    /// What becomes of the reply that begins at `reply_from`, once it is there.
+    #[inline]
+    pub(crate) fn after_reply(&mut self, client: &mut Client, reply_from: usize) {
+        let skipping = client.state.has(State::REPLY_SKIP);
         if client.state.has(State::AFTERWARDS) || skipping {
             self.drop_unwanted_reply(client, reply_from, skipping);
             self.end_caching(client);
         }
-        ran
     }
 
     /// CLIENT REPLY OFF and SKIP, and streams that are never answered.
@@ -162,6 +167,9 @@ impl Server {
             return Ran::Done;
         }
         self.call(client, entry, args, ahead.hash);
+        if self.blocking.any_ready() {
+            self.serve_ready();
+        }
         Ran::Done
     }
 
@@ -194,7 +202,8 @@ impl Server {
     ) {
         let dirty = self.effects.dirty;
         let reply_from = client.out.len();
-        self.stats.commands += 1;
+        let retrying = client.state.has(State::RETRYING);
+        self.stats.commands += u64::from(!retrying);
         let in_run = self.is_timed_in_runs(entry);
         let start_ns = if in_run { 0 } else { self.end_run() };
         let result = match entry.run {
@@ -211,11 +220,13 @@ impl Server {
             self.stats.failed(entry);
             client.writer().error(&error);
         }
-        match in_run {
-            true => self.add_to_run(entry),
-            false => self.end_alone(client, entry, args, start_ns),
+        match (self.effects.block.take(), in_run) {
+            // It counts as called when its wait is over.
+            (Some(on), _) => self.block_on_keys(client, entry, args, on),
+            (None, true) => self.add_to_run(entry),
+            (None, false) => self.end_alone(client, entry, args, start_ns),
         }
-        if !self.monitors.is_empty() {
+        if !self.monitors.is_empty() && !retrying {
             self.show_to_monitors(client, entry, args, Origin::Client);
         }
         if client.state.has(State::TRACKING) {
@@ -350,6 +361,9 @@ impl Server {
 
     /// Once no command runs: what is done for all commands of a turn together.
     pub(crate) fn after_commands(&mut self) {
+        if self.blocking.any_ready() {
+            self.serve_ready();
+        }
         if self.persistence.sync_wanted {
             self.start_wanted_snapshot();
         }

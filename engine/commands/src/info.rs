@@ -165,10 +165,10 @@ fn clients(server: &Server, f: &mut Fields) {
         "watching_clients",
         server.clients.iter().filter(|client| !client.rare.watching.is_empty()).count(),
     );
-    f.add("clients_in_timeout_table", 0);
+    f.add("clients_in_timeout_table", server.blocking.deadline_count());
     f.add("total_watched_keys", server.watched.len());
-    f.add("total_blocking_keys", 0);
-    f.add("total_blocking_keys_on_nokey", 0);
+    f.add("total_blocking_keys", server.blocking.key_count());
+    f.add("total_blocking_keys_on_nokey", server.blocking.key_count_without_key());
 }
 
 fn persistence(server: &Server, f: &mut Fields) {

@@ -14,6 +14,9 @@ pub mod config;
 
 mod acl;
 mod admin;
+mod blocking;
+#[cfg(test)]
+mod blocking_tests;
 mod client;
 mod client_memory;
 mod clients;

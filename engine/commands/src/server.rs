@@ -6,6 +6,7 @@ use resp::request::Trust;
 use types::{Effects, Now, Random};
 
 use crate::acl::Acl;
+use crate::blocking::Blocking;
 use crate::client::{Blocked, ClientId, Peer, State};
 use crate::clients::Clients;
 use crate::config::{Config, Level};
@@ -71,6 +72,7 @@ pub struct Server {
     /// Clients that watch what others do.
     pub(crate) monitors: Vec<ClientId>,
     pub(crate) watched: Watched,
+    pub(crate) blocking: Blocking,
     pub(crate) replicating: Replicating,
     pub(crate) persistence: Persistence,
     pub(crate) scripting: Scripting,
@@ -156,6 +158,7 @@ impl Server {
             monitors: Vec::new(),
             acl: Acl::new(&config.settings.requirepass),
             watched: Watched::default(),
+            blocking: Blocking::default(),
             replicating,
             persistence: Persistence::new(now),
             scripting: Scripting::default(),
@@ -200,7 +203,9 @@ impl Server {
 
     /// Takes over the limits of compact encodings from the configuration.
     pub(crate) fn refresh_limits(&mut self) {
-        self.limits = self.config.settings.limits(self.hash_seed);
+        let list_plain_bytes = self.limits.list_plain_bytes;
+        self.limits =
+            keyspace::values::Limits { list_plain_bytes, ..self.config.settings.limits(self.hash_seed) };
     }
 
     /// A client has connected. An `Err` is the line to send before closing it.
@@ -240,6 +245,7 @@ impl Server {
 
     pub(crate) fn forget_client(&mut self, id: ClientId) {
         let Some(mut client) = self.clients.remove(id) else { return };
+        self.end_wait(&mut client);
         self.end_tracking(&mut client);
         self.end_monitor(&mut client);
         self.unwatch(&client);
@@ -425,7 +431,7 @@ impl Server {
         self.ticks += 1;
         self.clients.watch.now_ms = now.mono_ms;
         if self.debug.cron_paused {
-            self.unblock_timed_out();
+            self.end_waits_in_time();
             self.after_commands();
             return;
         }
@@ -441,37 +447,21 @@ impl Server {
         self.replication_tick();
         self.shutdown_tick();
         self.end_pause_if_over();
-        self.unblock_timed_out();
+        self.end_waits_in_time();
         self.close_idle_and_slow();
         self.after_commands();
     }
 
     /// The next moment something is due, in monotonic milliseconds, if that is before the next regular tick.
     pub fn next_timeout_ms(&self) -> Option<u64> {
-        let waits = self.clients.iter().filter(|client| client.blocked.is_some());
-        let waits = waits.filter_map(|client| match client.blocked {
-            Some(Blocked::Wait { deadline_ms, .. }) => deadline_ms,
-            _ => None,
-        });
-        waits
+        self.blocking
+            .next_deadline_ms()
+            .into_iter()
             .chain(self.gates.pause.map(|pause| pause.until_ms))
             .chain(self.scripting.suspended.as_ref().map(|_| self.now.mono_ms + 1))
             .chain(self.next_eviction_ms())
             .chain(self.next_expiry_ms())
             .min()
-    }
-
-    fn unblock_timed_out(&mut self) {
-        let now_ms = self.now.mono_ms;
-        let over: Vec<ClientId> = self
-            .clients
-            .iter()
-            .filter(|client| matches!(client.blocked, Some(Blocked::Wait { deadline_ms: Some(at), .. }) if at <= now_ms))
-            .map(|client| client.id)
-            .collect();
-        for id in over {
-            self.finish_wait(id);
-        }
     }
 
     /// Now, as the server last heard it.

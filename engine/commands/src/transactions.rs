@@ -157,6 +157,7 @@ impl Server {
     /// Spoils the transactions of those who watch keys that were touched.
     pub(crate) fn settle_touched(&mut self, mut running: Option<&mut Client>) {
         let whole_dbs = !self.effects.flushed.is_empty() || self.effects.swapped.is_some();
+        let exchanged = self.effects.swapped;
         let mut all = std::mem::take(&mut self.effects.touched);
         if whole_dbs && self.effects.watching {
             all.extend(self.watched_in_changed_dbs());
@@ -167,6 +168,9 @@ impl Server {
             if !self.effects.flushed.is_empty() {
                 self.invalidate_all(running.as_deref_mut());
             }
+        }
+        if self.blocking.anyone_waits() {
+            self.note_ready(&all, exchanged);
         }
         // What was flushed or exchanged concerns this command alone.
         self.effects.swapped = None;
@@ -185,6 +189,18 @@ impl Server {
                     }
                 }
             }
+        }
+    }
+
+    /// Notes changed keys for those who wait for them.
+    fn note_ready(&mut self, touched: &[(u32, Vec<u8>)], exchanged: Option<(u32, u32)>) {
+        touched.iter().for_each(|key| self.blocking.touched(key));
+        if !self.effects.flushed.is_empty() || exchanged.is_some() {
+            let flushed = &self.effects.flushed;
+            self.blocking.touched_all(|db| {
+                flushed.iter().any(|flushed| flushed.db == db)
+                    || exchanged.is_some_and(|(a, b)| db == a || db == b)
+            });
         }
     }
 
@@ -207,6 +223,7 @@ impl Server {
     /// Spoils the transactions of everyone who watches a key, and what anyone holds (a full sync).
     pub(crate) fn touch_all_watched(&mut self) {
         self.invalidate_all(None);
+        self.blocking.touched_all(|_| true);
         let ids: Vec<ClientId> = self.watched.values().flatten().copied().collect();
         for id in ids {
             if let Some(client) = self.clients.get_mut(id) {

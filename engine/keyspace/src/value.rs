@@ -124,6 +124,12 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// The string of these bytes.
+    #[inline]
+    pub fn of_text(text: &'a [u8]) -> Value<'a> {
+        parse_canonical_int(text).map_or(Value::Bytes(text), Value::Int)
+    }
+
     /// The string's bytes; an integer is written into `buffer`.
     #[inline]
     pub fn as_bytes<'b>(self, buffer: &'b mut itoa::Buffer) -> &'b [u8]

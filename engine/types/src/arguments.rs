@@ -4,6 +4,7 @@
 use keyspace::{Data, Entry, Value, WallMs};
 use resp::number::parse_i64;
 
+use crate::long_double::LongDouble;
 use crate::{CommandError, Now};
 
 /// Whether an argument is this word, given in capitals.
@@ -14,6 +15,11 @@ pub(crate) fn is_word(argument: &[u8], word: &str) -> bool {
 /// An integer of 64 bits.
 pub(crate) fn integer(argument: &[u8]) -> Result<i64, CommandError> {
     parse_i64(argument).ok_or(CommandError::NotAnInteger)
+}
+
+/// An integer from `least` on, or this error.
+pub(crate) fn integer_from(argument: &[u8], least: i64, error: &'static str) -> Result<i64, CommandError> {
+    parse_i64(argument).filter(|number| *number >= least).ok_or(CommandError::new(error))
 }
 
 /// An integer of 32 bits, as database numbers are read.
@@ -35,6 +41,21 @@ pub(crate) fn string(entry: Entry<'_>) -> Result<Value<'_>, CommandError> {
         Data::String(value) => Ok(value),
         _ => Err(CommandError::WrongType),
     }
+}
+
+/// How long a blocking command waits, in milliseconds, given in seconds; none: for ever.
+pub(crate) fn timeout_in_seconds(argument: &[u8], now: Now) -> Result<Option<u64>, CommandError> {
+    let seconds =
+        LongDouble::parse(argument).ok_or(CommandError::new("ERR timeout is not a float or out of range"))?;
+    let ms = seconds.times_rounded_up(1000);
+    if ms < 0 {
+        return Err(CommandError::new("ERR timeout is negative"));
+    }
+    // The deadline, too, is a time in 64 bits.
+    if ms > i128::from(i64::MAX) - if ms > 0 { i128::from(now.wall.0) } else { 0 } {
+        return Err(CommandError::new("ERR timeout is out of range"));
+    }
+    Ok(u64::try_from(ms).ok().filter(|ms| *ms > 0))
 }
 
 /// What a number that stands for a time counts.

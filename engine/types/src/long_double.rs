@@ -85,6 +85,31 @@ impl LongDouble {
         }
     }
 
+    /// The number times `factor`, rounded as the processor does it, and then up to a whole number; what is
+    /// beyond 128 bits stays at their end.
+    pub(crate) fn times_rounded_up(self, factor: u32) -> i128 {
+        let product = match self {
+            Self::Finite { negative, mantissa, exponent } => {
+                round(negative, u128::from(mantissa) * u128::from(factor), exponent, false)
+            }
+            infinite => infinite,
+        };
+        let (negative, whole) = match product {
+            Self::Infinite { negative } => (negative, i128::MAX),
+            Self::Finite { negative, mantissa, exponent: exponent @ 0.. } => {
+                let whole = if exponent > 62 { i128::MAX } else { i128::from(mantissa) << exponent };
+                (negative, whole)
+            }
+            Self::Finite { negative, mantissa, exponent } => {
+                let shift = exponent.unsigned_abs();
+                let whole = mantissa.checked_shr(shift).unwrap_or(0);
+                let has_rest = whole.checked_shl(shift) != Some(mantissa) && mantissa != 0;
+                (negative, i128::from(whole) + i128::from(has_rest && !negative))
+            }
+        };
+        if negative { -whole } else { whole }
+    }
+
     /// The text with up to 17 decimals.
     pub(crate) fn to_text(self) -> String {
         let (negative, mut text) = match self {
@@ -469,5 +494,28 @@ mod tests {
         assert_eq!(text.len(), 4933);
         assert!(text.starts_with("118973149535723176502126385303097020516906332229462420"), "{text}");
         assert_eq!(sum(&text, "0"), Some(text));
+    }
+
+    #[test]
+    fn numbers_are_multiplied_and_rounded_up() {
+        let times = |text: &str| LongDouble::parse(text.as_bytes()).unwrap().times_rounded_up(1000);
+        for (text, expected) in [
+            ("0", 0),
+            ("-0", 0),
+            ("1", 1000),
+            ("0.1", 100),
+            ("0.0001", 1),
+            ("1e-4000", 1),
+            ("-0.0001", 0),
+            ("-1.5", -1500),
+            ("12.3456", 12_346),
+            ("9223372036854775.807", i128::from(i64::MAX)),
+            ("9223372036854775.808", i128::from(i64::MAX) + 1),
+            ("1e100", i128::MAX),
+            ("inf", i128::MAX),
+            ("-inf", -i128::MAX),
+        ] {
+            assert_eq!(times(text), expected, "{text}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `key value [NX | XX] [EX seconds:integer | KEEPTTL] [field [field ...]]`: upper-case words are tokens,
 //! lower-case ones values (with a type after a colon; `key` is a key, anything else a string), brackets
-//! make optional, bars separate alternatives, `[x ...]` after `x` makes it repeat.
+//! make optional, parentheses do not, bars separate alternatives, `[x ...]` after `x` makes it repeat.
 
 /// A node of the tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,10 @@ impl Argument {
 
 /// Reads the notation.
 pub fn arguments(notation: &str) -> Vec<Argument> {
-    let spaced = notation.replace('[', " [ ").replace(']', " ] ").replace('|', " | ");
+    let spaced: String = notation
+        .chars()
+        .map(|c| if "[]()|".contains(c) { format!(" {c} ") } else { c.to_string() })
+        .collect();
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut at = 0;
     alternatives(&words, &mut at)
@@ -69,7 +72,12 @@ fn sequence(words: &[&str], at: &mut usize) -> Vec<Argument> {
     let mut parts: Vec<Argument> = Vec::new();
     while let Some(word) = words.get(*at) {
         match *word {
-            "]" | "|" => break,
+            "]" | ")" | "|" => break,
+            "(" => {
+                *at += 1;
+                parts.push(one(alternatives(words, at)));
+                *at += 1;
+            }
             "..." => {
                 *at += 1;
             }

@@ -476,6 +476,7 @@ impl Server {
             .filter(|client| client.blocked == Some(Blocked::Paused))
             .map(|client| client.id)
             .collect();
+        self.serve_held_back();
         for id in held {
             if let Some(client) = self.clients.get_mut(id) {
                 client.blocked = None;
@@ -513,24 +514,12 @@ fn unblock(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(
         Some(b"error") => true,
         Some(_) => return Err(CommandError::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
     };
-    let found = server
-        .clients
-        .iter()
-        .find(|other| other.id.id as i64 == id && matches!(other.blocked, Some(Blocked::Wait { .. })))
-        .map(|other| other.id);
-    if let Some(id) = found {
-        match with_error {
-            false => server.finish_wait(id),
-            true => {
-                if let Some(other) = server.clients.get_mut(id) {
-                    other.blocked = None;
-                    other.writer().error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
-                }
-                server.clients.wake(id);
-            }
-        }
-    }
-    client.writer().int(i64::from(found.is_some()));
+    let target = server.clients.iter().find(|other| other.id.id as i64 == id).map(|other| other.id);
+    let unblocked = target.is_some_and(|id| match with_error {
+        false => server.time_out(id),
+        true => server.unblock_with_error(id),
+    });
+    client.writer().int(i64::from(unblocked));
     Ok(())
 }
 

@@ -329,6 +329,7 @@ impl Settings {
             stream_node_max_entries: self.stream_node_max_entries,
             hll_sparse_max_bytes: self.hll_sparse_max_bytes,
             seed,
+            ..keyspace::values::Limits::default()
         }
     }
 }

@@ -90,6 +90,11 @@ impl Server {
         self.note_if_slow(client, entry, args, took_ns / 1000);
     }
 
+    /// A command that waited is over without having run.
+    pub(crate) fn count_ended_wait(&mut self, entry: &Entry) {
+        self.stats.took(entry.number, 0, 1, self.timing.keeps_histograms);
+    }
+
     fn note_if_slow(&mut self, client: &Client, entry: &'static Entry, args: Args<'_>, took_us: u64) {
         let settings = &self.config.settings;
         let took_us = took_us as i64;

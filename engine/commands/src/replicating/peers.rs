@@ -453,11 +453,7 @@ impl Server {
     }
 
     fn answer_wait(&mut self, id: ClientId, acked: i64) {
-        if let Some(client) = self.clients.get_mut(id) {
-            client.blocked = None;
-            client.writer().int(acked);
-        }
-        self.clients.wake(id);
+        self.answer_waiting(id, |_, client| client.writer().int(acked));
     }
 
     /// A WAIT's time is up: it gets the count as it is.
@@ -494,6 +490,7 @@ pub(crate) fn wait(server: &mut Server, client: &mut Client, args: Args<'_>) -> 
     }
     let deadline_ms = (timeout_ms > 0).then(|| server.now.mono_ms.saturating_add(timeout_ms));
     client.blocked = Some(Blocked::Wait { replicas, offset, deadline_ms });
+    server.blocking.set_deadline(client.id, deadline_ms);
     server.timer_changed = true;
     server.replicating.ask_for_acks();
     Ok(())

@@ -420,7 +420,6 @@ impl Server {
     fn follow(&mut self, host: String, port: u16, by: &str) {
         self.flush_replication();
         let earlier = self.replicating.upstream.take();
-        let was_master = earlier.is_none();
         let (position, stream_db) = match &earlier {
             Some(upstream) => (upstream.link.as_ref().and_then(Link::position), upstream.stream_db()),
             None => {
@@ -429,9 +428,7 @@ impl Server {
                 (Some(self.replicating.history.position()), 0)
             }
         };
-        if was_master {
-            self.fail_waits();
-        }
+        self.fail_all_waits();
         self.disconnect_replicas();
         self.config.settings.replicaof = Some((host.clone(), port));
         self.replicating.upstream = Some(Upstream::waiting((host.clone(), port)));
@@ -443,25 +440,6 @@ impl Server {
             upstream.requests.insert(0, MasterRequest::Disconnect);
         }
         self.refresh_gates();
-    }
-
-    /// WAIT cannot go on when a master becomes a replica.
-    fn fail_waits(&mut self) {
-        let waiting: Vec<ClientId> = self
-            .clients
-            .iter()
-            .filter(|client| matches!(client.blocked, Some(crate::client::Blocked::Wait { .. })))
-            .map(|client| client.id)
-            .collect();
-        for id in waiting {
-            if let Some(client) = self.clients.get_mut(id) {
-                client.blocked = None;
-                client.writer().error(
-                    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
-                );
-            }
-            self.clients.wake(id);
-        }
     }
 }
 

@@ -130,7 +130,8 @@ enum Listener {
 impl Server {
     /// Whether changed keys must be recorded.
     pub(crate) fn refresh_watching(&mut self) {
-        self.effects.watching = !self.watched.is_empty() || self.tracking.wants_changes();
+        self.effects.watching =
+            !self.watched.is_empty() || self.tracking.wants_changes() || self.blocking.anyone_waits();
     }
 
     /// Remembers the keys that a command of a tracking client read.

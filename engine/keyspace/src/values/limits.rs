@@ -8,6 +8,8 @@ pub struct Limits {
     /// `list-max-listpack-size`: elements in a node of a list, or with -1 to -5 its size from 4 KB
     /// doubling to 64 KB.
     pub list_max_listpack_size: i64,
+    /// Elements of a list from this size on are nodes of their own (DEBUG QUICKLIST-PACKED-THRESHOLD).
+    pub list_plain_bytes: usize,
     /// `list-compress-depth`: nodes at each end of a list that are not compressed; 0 for none at all.
     pub list_compress_depth: i64,
     /// `set-max-intset-entries`
@@ -38,6 +40,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             list_max_listpack_size: -2,
+            list_plain_bytes: 1 << 30,
             list_compress_depth: 0,
             set_max_intset_entries: 512,
             set_max_listpack_entries: 128,

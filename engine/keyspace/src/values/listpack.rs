@@ -23,6 +23,15 @@ const UNCOUNTED: u16 = u16::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(usize);
 
+/// An end of a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Where the first element is; LEFT.
+    Front,
+    /// Where the last element is; RIGHT.
+    Back,
+}
+
 /// Bytes that are no listpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Invalid;
@@ -150,6 +159,16 @@ impl Listpack {
         Iter { listpack: self, front: 0, back: self.0.len() }
     }
 
+    /// The element at `at` and all behind it.
+    pub fn iter_from(&self, at: Position) -> Iter<'_> {
+        Iter { listpack: self, front: at.0, back: self.0.len() }
+    }
+
+    /// All elements up to and with the one at `at`.
+    pub fn iter_through(&self, at: Position) -> Iter<'_> {
+        Iter { listpack: self, front: 0, back: self.end_of(at) }
+    }
+
     /// All elements from `at` on, with their positions.
     pub fn positions_from(&self, at: Option<Position>) -> impl Iterator<Item = (Position, Value<'_>)> {
         let mut next = at;
@@ -250,6 +269,26 @@ impl Listpack {
         self.0.splice(at.0..end, &[]);
         self.count_by(-(removed as isize));
         (at.0 < self.0.len()).then_some(at)
+    }
+
+    /// Removes up to `limit` elements that are equal to `wanted`, from an end on; gives their number.
+    pub fn remove_equal(&mut self, wanted: Value<'_>, limit: usize, end: End) -> usize {
+        let backwards = end == End::Back;
+        let mut removed = 0;
+        let mut at = if backwards { self.last() } else { self.first() };
+        while let Some(here) = at.filter(|_| removed < limit) {
+            // What lies before does not move.
+            let before = if backwards { self.prev(here) } else { None };
+            let found = self.get(here) == wanted;
+            let behind = match found {
+                true => self.remove(here, 1),
+                false if backwards => None,
+                false => self.next(here),
+            };
+            removed += usize::from(found);
+            at = if backwards { before } else { behind };
+        }
+        removed
     }
 
     /// Takes the elements from `at` on off into a listpack of their own.

@@ -1,0 +1,350 @@
+//! A long list: a sequence of nodes, most of them listpacks of limited size.
+//!
+//! An element from `list_plain_bytes` on is a node of its own. Every node counts its elements, so that a
+//! place in the list is found without looking into the nodes on the way.
+
+use std::collections::VecDeque;
+
+use super::fill::Fill;
+use crate::value::Value;
+use crate::values::{End, Limits, Listpack};
+
+/// Bytes that an element takes beside its own, at most: what Redis reckons with.
+const ELEMENT_OVERHEAD_BYTES: usize = 8;
+/// What merging two listpacks saves: their header and end are there once.
+const MERGED_AWAY_BYTES: usize = 11;
+
+/// A node.
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    Packed { count: u32, elements: Listpack },
+    Plain(Box<[u8]>),
+}
+
+impl Node {
+    pub(super) fn packed(elements: Listpack) -> Node {
+        Node::Packed { count: elements.len() as u32, elements }
+    }
+
+    fn of(element: &[u8], limits: &Limits) -> Node {
+        match element.len() >= limits.list_plain_bytes {
+            true => Node::Plain(element.into()),
+            false => Node::packed([element].into_iter().collect()),
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Node::Packed { count, .. } => *count as usize,
+            Node::Plain(_) => 1,
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Node::Packed { elements, .. } => elements.heap_bytes(),
+            Node::Plain(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether one more element may be added.
+    fn takes(&self, element: &[u8], limits: &Limits) -> bool {
+        let Node::Packed { count, elements } = self else { return false };
+        let bytes = elements.encoded_len() + element.len() + ELEMENT_OVERHEAD_BYTES;
+        element.len() < limits.list_plain_bytes && !Fill::of(limits).is_exceeded(bytes, *count as usize + 1)
+    }
+}
+
+/// Where an element is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) node: usize,
+    pub(super) offset: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Quicklist {
+    nodes: VecDeque<Node>,
+    len: usize,
+    /// Memory of the nodes' contents.
+    bytes: usize,
+}
+
+impl Quicklist {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn nodes(&self) -> &VecDeque<Node> {
+        &self.nodes
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.bytes + self.nodes.capacity() * size_of::<Node>()
+    }
+
+    /// The only node's listpack, when the whole list is one that `fill` holds.
+    pub(super) fn take_single(&mut self, fill: Fill) -> Option<Listpack> {
+        match self.nodes.front() {
+            Some(Node::Packed { count, elements })
+                if self.nodes.len() == 1 && fill.holds(elements.encoded_len(), *count as usize) => {}
+            _ => return None,
+        }
+        match self.remove_node(0) {
+            Node::Packed { elements, .. } => Some(elements),
+            Node::Plain(_) => unreachable!("the node was looked at"),
+        }
+    }
+
+    pub(super) fn insert_node(&mut self, at: usize, node: Node) {
+        self.bytes += node.heap_bytes();
+        self.len += node.count();
+        self.nodes.insert(at, node);
+    }
+
+    pub(super) fn push_node(&mut self, node: Node) {
+        self.insert_node(self.nodes.len(), node);
+    }
+
+    fn remove_node(&mut self, at: usize) -> Node {
+        let Some(node) = self.nodes.remove(at) else { unreachable!("no node {at}") };
+        self.bytes -= node.heap_bytes();
+        self.len -= node.count();
+        if self.nodes.capacity() > 32 && self.nodes.len() * 4 < self.nodes.capacity() {
+            self.nodes.shrink_to(self.nodes.len() * 2);
+        }
+        node
+    }
+
+    /// Changes a node's listpack, keeping count; a node that is left empty goes away.
+    fn change<R>(&mut self, at: usize, f: impl FnOnce(&mut Listpack, &mut u32) -> R) -> R {
+        let Node::Packed { count, elements } = &mut self.nodes[at] else {
+            unreachable!("node {at} is no listpack")
+        };
+        let (old_count, old_bytes) = (*count as usize, elements.heap_bytes());
+        let result = f(elements, count);
+        let (new_count, new_bytes) = (*count as usize, elements.heap_bytes());
+        self.len = self.len + new_count - old_count;
+        self.bytes = self.bytes + new_bytes - old_bytes;
+        if new_count == 0 {
+            self.remove_node(at);
+        }
+        result
+    }
+
+    /// The place of an element; `index` must be below the length.
+    pub(super) fn locate(&self, index: usize) -> Place {
+        if index < self.len / 2 {
+            let mut offset = index;
+            for (node, content) in self.nodes.iter().enumerate() {
+                match offset.checked_sub(content.count()) {
+                    None => return Place { node, offset },
+                    Some(rest) => offset = rest,
+                }
+            }
+        } else {
+            let mut from_end = self.len - index;
+            for (node, content) in self.nodes.iter().enumerate().rev() {
+                match content.count().checked_sub(from_end) {
+                    Some(offset) => return Place { node, offset },
+                    None => from_end -= content.count(),
+                }
+            }
+        }
+        unreachable!("an element beyond the end")
+    }
+
+    pub(super) fn get(&self, place: Place) -> Value<'_> {
+        match &self.nodes[place.node] {
+            Node::Plain(bytes) => Value::of_text(bytes),
+            Node::Packed { elements, .. } => match elements.seek(place.offset as i64) {
+                Some(at) => elements.get(at),
+                None => unreachable!("a node has fewer elements than it counts"),
+            },
+        }
+    }
+
+    pub(super) fn push(&mut self, end: End, element: &[u8], limits: &Limits) {
+        let at = match end {
+            End::Front => 0,
+            End::Back => self.nodes.len().saturating_sub(1),
+        };
+        if self.nodes.get(at).is_some_and(|node| node.takes(element, limits)) {
+            self.change(at, |elements, count| {
+                *count += 1;
+                match end {
+                    End::Front => elements.push_front(element),
+                    End::Back => elements.push_back(element),
+                }
+            });
+            return;
+        }
+        let at = if end == End::Front { 0 } else { self.nodes.len() };
+        self.insert_node(at, Node::of(element, limits));
+    }
+
+    /// Takes an element off an end, showing it first.
+    pub(super) fn pop_with<R>(&mut self, end: End, show: impl FnOnce(Value<'_>) -> R) -> Option<R> {
+        let at = match end {
+            End::Front => 0,
+            End::Back => self.nodes.len().checked_sub(1)?,
+        };
+        if let Node::Plain(bytes) = self.nodes.get(at)? {
+            let result = show(Value::of_text(bytes));
+            self.remove_node(at);
+            return Some(result);
+        }
+        self.change(at, |elements, count| {
+            let last = if end == End::Front { elements.first() } else { elements.last() };
+            let last = last?;
+            let result = show(elements.get(last));
+            elements.remove(last, 1);
+            *count -= 1;
+            Some(result)
+        })
+    }
+
+    /// Removes elements; both figures must be within the length.
+    pub(super) fn remove_range(&mut self, start: usize, mut count: usize) {
+        if count == 0 {
+            return;
+        }
+        let Place { mut node, mut offset } = self.locate(start);
+        while count > 0 {
+            let held = self.nodes[node].count();
+            if offset == 0 && held <= count {
+                self.remove_node(node);
+                count -= held;
+                continue;
+            }
+            let removed = count.min(held - offset);
+            self.change(node, |elements, counted| {
+                if let Some(at) = elements.seek(offset as i64) {
+                    elements.remove(at, removed);
+                }
+                *counted -= removed as u32;
+            });
+            count -= removed;
+            node += 1;
+            offset = 0;
+        }
+    }
+
+    /// Puts an element in place of another.
+    pub(super) fn replace(&mut self, place: Place, element: &[u8], limits: &Limits) {
+        let large = element.len() >= limits.list_plain_bytes;
+        match &self.nodes[place.node] {
+            Node::Packed { .. } if !large => self.change(place.node, |elements, _| {
+                if let Some(at) = elements.seek(place.offset as i64) {
+                    elements.replace(at, element);
+                }
+            }),
+            Node::Plain(_) if large => {
+                self.remove_node(place.node);
+                self.insert_node(place.node, Node::of(element, limits));
+            }
+            _ => {
+                let index = self.index_of(place);
+                self.insert(place, element, limits);
+                self.remove_range(index + 1, 1);
+            }
+        }
+    }
+
+    fn index_of(&self, place: Place) -> usize {
+        self.nodes.iter().take(place.node).map(Node::count).sum::<usize>() + place.offset
+    }
+
+    /// Adds an element before the one at `place`.
+    pub(super) fn insert(&mut self, place: Place, element: &[u8], limits: &Limits) {
+        let Place { node, offset } = place;
+        if self.nodes[node].takes(element, limits) {
+            self.change(node, |elements, count| {
+                elements.insert(elements.seek(offset as i64), element);
+                *count += 1;
+            });
+        } else if offset == 0 && node > 0 && self.nodes[node - 1].takes(element, limits) {
+            self.change(node - 1, |elements, count| {
+                elements.push_back(element);
+                *count += 1;
+            });
+        } else if offset == 0 {
+            self.insert_node(node, Node::of(element, limits));
+        } else {
+            self.split(node, offset);
+            self.insert_node(node + 1, Node::of(element, limits));
+            self.merge_around(node + 1, limits);
+        }
+    }
+
+    /// Parts a node before one of its elements, not the first.
+    fn split(&mut self, node: usize, offset: usize) {
+        let rest = self.change(node, |elements, count| {
+            let rest = elements.seek(offset as i64).map(|at| elements.split_off(at));
+            *count = offset as u32;
+            rest
+        });
+        if let Some(rest) = rest {
+            self.insert_node(node + 1, Node::packed(rest));
+        }
+    }
+
+    /// Joins small neighbours after a split.
+    fn merge_around(&mut self, center: usize, limits: &Limits) {
+        let mut center = center;
+        if center >= 2 && self.merge(center - 2, limits) {
+            center -= 1;
+        }
+        self.merge(center + 1, limits);
+        if center >= 1 && self.merge(center - 1, limits) {
+            center -= 1;
+        }
+        self.merge(center, limits);
+    }
+
+    /// Joins a node with the one behind it, if both together may be one.
+    fn merge(&mut self, at: usize, limits: &Limits) -> bool {
+        let (
+            Some(Node::Packed { count: a, elements: first }),
+            Some(Node::Packed { count: b, elements: second }),
+        ) = (self.nodes.get(at), self.nodes.get(at + 1))
+        else {
+            return false;
+        };
+        let bytes = (first.encoded_len() + second.encoded_len()).saturating_sub(MERGED_AWAY_BYTES);
+        if Fill::of(limits).is_exceeded(bytes, (a + b) as usize) {
+            return false;
+        }
+        let Node::Packed { count: added, elements: second } = self.remove_node(at + 1) else {
+            unreachable!("the node was looked at")
+        };
+        self.change(at, |elements, count| {
+            elements.extend(&second);
+            *count += added;
+        });
+        true
+    }
+
+    /// Removes up to `limit` elements that are equal to `wanted`, from one end on.
+    pub(super) fn remove_equal(&mut self, wanted: Value<'_>, limit: usize, end: End) -> usize {
+        let (mut removed, mut left) = (0, self.nodes.len());
+        while left > 0 && removed < limit {
+            let before = self.nodes.len();
+            let at = if end == End::Front { before - left } else { left - 1 };
+            left -= 1;
+            removed += match &self.nodes[at] {
+                Node::Plain(bytes) if Value::of_text(bytes) == wanted => {
+                    self.remove_node(at);
+                    1
+                }
+                Node::Plain(_) => 0,
+                Node::Packed { .. } => self.change(at, |elements, count| {
+                    let found = elements.remove_equal(wanted, limit - removed, end);
+                    *count -= found as u32;
+                    found
+                }),
+            };
+        }
+        removed
+    }
+}
