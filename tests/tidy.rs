@@ -21,10 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine/sentinel", &["resp", "keyspace", "persist"]),
     ("engine/types", &["resp", "keyspace", "persist"]),
     ("engine/scripting", &["resp"]),
-    (
-        "engine/commands",
-        &["resp", "keyspace", "persist", "replication", "sentinel", "types", "scripting"],
-    ),
+    ("engine/commands", &["resp", "keyspace", "persist", "replication", "sentinel", "types", "scripting"]),
     ("engine/sys", &[]),
     (
         "engine/server",

@@ -224,7 +224,7 @@ fn loading_fields(server: &Server, loading: LoadingFigures, f: &mut Fields) {
 
 fn stats(server: &Server, f: &mut Fields) {
     let (stats, effects) = (&server.stats, &server.effects);
-    let [ops, input, output, repl_input, repl_output] = stats.rates().0;
+    let [ops, input, output, repl_input, repl_output, cycles, busy_us] = stats.rates().0;
     f.add("total_connections_received", stats.connections);
     f.add("total_commands_processed", stats.commands);
     f.add("instantaneous_ops_per_sec", ops as u64);
@@ -287,6 +287,8 @@ fn stats(server: &Server, f: &mut Fields) {
     f.add("eventloop_cycles", stats.reads + server.ticks);
     f.add("eventloop_duration_sum", ((sys + user) * 1e6) as u64);
     f.add("eventloop_duration_cmd_sum", stats.commands_ns() / 1000);
+    f.add("instantaneous_eventloop_cycles_per_sec", cycles as u64);
+    f.add("instantaneous_eventloop_duration_usec", if cycles > 0.0 { (busy_us / cycles) as u64 } else { 0 });
 }
 
 fn replication(server: &Server, f: &mut Fields) {

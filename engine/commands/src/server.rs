@@ -435,7 +435,7 @@ impl Server {
             self.after_commands();
             return;
         }
-        self.stats.sample(now.mono_ms);
+        self.stats.sample(now.mono_ms, self.ticks);
         if self.script_tick() && self.scripting.suspended.is_some() {
             // Nothing changes under a script.
             self.after_commands();

@@ -50,9 +50,10 @@ pub(crate) struct CommandStats {
 }
 
 /// Numbers in [`Rates`].
-const RATES: usize = 5;
+const RATES: usize = 7;
 
-/// Per second: commands; bytes in and out for clients; bytes in and out for replication.
+/// Per second: commands; bytes in and out for clients; bytes in and out for replication; cycles of the event
+/// loop; microseconds that commands took.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rates(pub(crate) [f64; RATES]);
 
@@ -114,13 +115,15 @@ impl Stats {
     }
 
     /// Takes a sample for the rates, some ten times a second.
-    pub(crate) fn sample(&mut self, now_ms: u64) {
+    pub(crate) fn sample(&mut self, now_ms: u64, ticks: u64) {
         let counts = [
             self.commands,
             self.input_bytes,
             self.output_bytes,
             self.repl_input_bytes,
             self.repl_output_bytes,
+            self.reads + ticks,
+            self.commands_ns() / 1000,
         ];
         if let Some((then_ms, before)) = self.last {
             let elapsed_ms = now_ms.saturating_sub(then_ms);
