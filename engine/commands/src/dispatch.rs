@@ -251,6 +251,7 @@ impl Server {
             ExpiryRule::Delete
         };
         let touches = !client.state.has(State::NO_TOUCH) || entry.meta.name == "touch";
+        let reads_all_keys = self.reads_all_keys(client, entry);
         let access = self.access_clock(touches);
         self.effects.unreplicated = self.replicating.is_unreplicated();
         Ctx {
@@ -270,6 +271,7 @@ impl Server {
             },
             limits: &self.limits,
             may_block: !client.state.has(State::IN_EXEC) && !client.state.has(State::MASTER),
+            reads_all_keys,
         }
     }
 

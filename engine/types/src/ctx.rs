@@ -69,6 +69,8 @@ pub struct Ctx<'a> {
     pub limits: &'a Limits,
     /// Whether the client may be made to wait: not inside a transaction or script.
     pub may_block: bool,
+    /// Whether the client may read keys that its arguments do not name (SORT's patterns).
+    pub reads_all_keys: bool,
 }
 
 impl<'a> Ctx<'a> {

@@ -108,6 +108,7 @@ impl Harness {
             max_string_bytes: 1 << 20,
             limits: &self.limits,
             may_block: self.may_block,
+            reads_all_keys: true,
         };
         if let Err(error) = (found.run)(&mut ctx, args) {
             out.clear();

@@ -68,7 +68,8 @@ impl Categories {
                 add(meta.group)
             }
             "sorted-set" => add("sortedset"),
-            "generic" if !meta.keys.is_empty() => add("keyspace"),
+            // SORT is of the types that it sorts.
+            "generic" if !meta.keys.is_empty() && !meta.acl.contains(&"list") => add("keyspace"),
             _ => {}
         }
         let scripting = meta.acl.contains(&"scripting");

@@ -102,6 +102,14 @@ impl User {
         }
         worst.map_or(Ok(()), Err)
     }
+
+    /// Whether the user may run this command on whatever key it reads.
+    pub(crate) fn reads_all_keys(&self, entry: &Entry) -> bool {
+        self.all_selectors().any(|selector| {
+            let all = selector.all_keys || selector.keys.iter().any(|key| key.reads && key.pattern == b"*");
+            all && selector.commands.allows(entry)
+        })
+    }
 }
 
 impl Selector {

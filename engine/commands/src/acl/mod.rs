@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use resp::Args;
+use types::Flags;
 use types::glob::{Case, matches};
 
 pub(crate) use category::Categories;
@@ -80,6 +81,14 @@ impl Server {
             true => self.user_of(client).check(entry, args),
             false => Ok(()),
         }
+    }
+
+    /// Whether `client` may have `entry` read any key, also those that its arguments do not name.
+    pub(crate) fn reads_all_keys(&self, client: &Client, entry: &Entry) -> bool {
+        !client.state.has(State::RESTRICTED)
+            || client.state.has(State::MASTER)
+            || !entry.meta.flags.has(Flags::MOVABLEKEYS)
+            || self.user_of(client).reads_all_keys(entry)
     }
 
     /// The user whose connection it is.
