@@ -52,6 +52,11 @@ pub(crate) fn draw_repeating<I: Copy>(
     Ok(())
 }
 
+/// The element that a random number means.
+pub(crate) fn pick_of<I: Copy>(all: &[I], draw: u64) -> Option<I> {
+    all.get(((u128::from(draw) * all.len() as u128) >> 64) as usize).copied()
+}
+
 /// Gives `wanted` different ones of `total` elements, in no particular order where they are drawn (`pick`),
 /// in the order of `all` where that is walked.
 pub(crate) fn draw_different<'a, I: Copy>(

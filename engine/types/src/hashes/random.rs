@@ -6,7 +6,7 @@ use resp::{Args, Protocol, Writer};
 
 use crate::arguments::is_word;
 use crate::replies::{write_or_null, write_value};
-use crate::sampling::{count, draw_different, draw_repeating};
+use crate::sampling::{count, draw_different, draw_repeating, pick_of};
 use crate::{CommandError, Ctx, Random};
 
 /// What is told of a field.
@@ -61,7 +61,10 @@ fn repeating(
         Told::Field => field.len(),
         Told::FieldAndValue => field.len() + value.len(),
     };
-    draw_repeating(random, count, |draw| hash.random(draw), len_of, |pair| write(out, pair, told))
+    // A listpack is walked once, not for each field.
+    let all: Vec<Pair<'_>> = hash.as_listpack().map(|_| hash.iter().collect()).unwrap_or_default();
+    let pick = |draw| if all.is_empty() { hash.random(draw) } else { pick_of(&all, draw) };
+    draw_repeating(random, count, pick, len_of, |pair| write(out, pair, told))
 }
 
 fn different(hash: &Hash, count: usize, told: Told, random: &mut Random, out: &mut Writer<'_>) {

@@ -8,7 +8,7 @@ use resp::Args;
 
 use crate::arguments::integer;
 use crate::replies::{write_or_null, write_value};
-use crate::sampling::{count, draw_different, draw_repeating};
+use crate::sampling::{count, draw_different, draw_repeating, pick_of};
 use crate::{Class, CommandError, Ctx, Key, Random};
 
 /// Members that one replicated SREM names at most.
@@ -34,7 +34,9 @@ pub(super) fn srandmember(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), Comma
         Some(set) if count < 0 => {
             let count = count.unsigned_abs();
             out.array(count as usize);
-            let pick = |draw| set.random(draw);
+            // A listpack is walked once, not for each member.
+            let all: Vec<Value<'_>> = set.as_listpack().map(|_| set.iter().collect()).unwrap_or_default();
+            let pick = |draw| if all.is_empty() { set.random(draw) } else { pick_of(&all, draw) };
             draw_repeating(&mut random, count, pick, Value::len, |member| write_value(out, member))
         }
         Some(set) => {
