@@ -78,6 +78,8 @@ impl State {
     /// Running EXEC.
     pub(crate) const IN_EXEC: State = State(1 << 15);
 
+    /// A script runs a command as this client.
+    pub(crate) const IN_SCRIPT: State = State(1 << 27);
     /// MONITOR.
     pub(crate) const MONITOR: State = State(1 << 26);
     /// CLIENT TRACKING ON.

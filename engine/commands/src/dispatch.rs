@@ -6,7 +6,6 @@ use types::{CommandError, Ctx, ExpiryRule, Propagation};
 
 use crate::client::{Client, Queued, State};
 use crate::gates::Verdict;
-use crate::monitoring::monitor::Origin;
 use crate::server::Server;
 use crate::table::{Entry, Run};
 
@@ -205,7 +204,7 @@ impl Server {
         let retrying = client.state.has(State::RETRYING);
         self.stats.commands += u64::from(!retrying);
         let in_run = self.is_timed_in_runs(entry);
-        let start_ns = if in_run { 0 } else { self.end_run() };
+        let start_ns = if in_run { 0 } else { self.begin_alone(client, entry, args) };
         let result = match entry.run {
             Run::Data(handler) => {
                 let mut ctx = self.context(client, entry, hash);
@@ -227,7 +226,7 @@ impl Server {
             (None, false) => self.end_alone(client, entry, args, start_ns),
         }
         if !self.monitors.is_empty() && !retrying {
-            self.show_to_monitors(client, entry, args, Origin::Client);
+            self.show_to_monitors(client, entry, args);
         }
         if client.state.has(State::TRACKING) {
             self.remember_tracked(client, entry, args);

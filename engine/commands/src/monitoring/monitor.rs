@@ -27,38 +27,29 @@ pub(crate) fn monitor(server: &mut Server, client: &mut Client, _: Args<'_>) -> 
     Ok(())
 }
 
-/// Where a command shown came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Client,
+/// Whether a command runs a script; it is shown before it runs.
+pub(super) fn is_script(entry: &Entry) -> bool {
+    entry.has(Flags::SKIP_MONITOR) && entry.meta.group == "scripting"
 }
 
 impl Server {
-    /// Shows a command that has run to those who watch.
-    pub(crate) fn show_to_monitors(
-        &mut self,
-        client: &Client,
-        entry: &Entry,
-        args: Args<'_>,
-        origin: Origin,
-    ) {
+    /// Shows a command that has run to those who watch, unless it is not for them.
+    pub(crate) fn show_to_monitors(&mut self, client: &Client, entry: &Entry, args: Args<'_>) {
         let hidden = Flags::ADMIN.0 | Flags::SKIP_MONITOR.0;
-        if entry.meta.flags.0 & hidden != 0 || client.state.has(State::MASTER) {
-            return;
+        if entry.meta.flags.0 & hidden == 0 && !client.state.has(State::MASTER) {
+            self.show_line_to_monitors(client, entry, args);
         }
+    }
+
+    pub(super) fn show_line_to_monitors(&mut self, client: &Client, entry: &Entry, args: Args<'_>) {
         let now_us = self.host.wall_us();
-        let from = match origin {
-            Origin::Client => client.peer.address.as_str(),
+        let address = client.peer.address.as_str();
+        let from = match address.strip_suffix(":0").filter(|path| path.starts_with('/')) {
+            _ if client.state.has(State::IN_SCRIPT) => "lua".to_string(),
+            Some(path) => format!("unix:{path}"),
+            None => address.to_string(),
         };
-        let unix = client.peer.address.starts_with('/');
-        let kind = if unix { "unix:" } else { "" };
-        let mut line = format!(
-            "+{}.{:06} [{} {kind}{}]",
-            now_us / 1_000_000,
-            now_us % 1_000_000,
-            client.db,
-            if unix { from.trim_end_matches(":0") } else { from }
-        );
+        let mut line = format!("+{}.{:06} [{} {from}]", now_us / 1_000_000, now_us % 1_000_000, client.db);
         for arg in without_secrets(entry, args) {
             let _ = write!(line, " {}", split::quote(arg));
         }

@@ -132,3 +132,18 @@ fn what_takes_long_is_noted_by_event() {
     world.send(client, "CONFIG SET latency-monitor-threshold 0");
     assert!(world.send(client, "LATENCY DOCTOR").contains("latency monitoring is off"));
 }
+
+#[test]
+fn a_script_is_shown_before_what_it_calls() {
+    let mut world = World::new(&[("slowlog-log-slower-than", "0")]);
+    let (watcher, client) = (world.client(), world.client());
+    world.send(watcher, "MONITOR");
+    assert_eq!(world.send(client, "EVAL \"return redis.call('SET', KEYS[1], 'v')\" 1 k"), "+OK");
+    assert_eq!(
+        world.output(watcher),
+        "+1700000000.000007 [0 127.0.0.1:50000] \"EVAL\" \"return redis.call('SET', KEYS[1], 'v')\" \"1\" \"k\" \
+         +1700000000.000007 [0 lua] \"SET\" \"k\" \"v\""
+    );
+    let shown = world.send(client, "SLOWLOG GET 10");
+    assert!(shown.contains("EVAL") && !shown.contains("$3 SET $1 k"), "{shown}");
+}

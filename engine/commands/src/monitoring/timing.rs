@@ -7,7 +7,8 @@
 
 use resp::Args;
 
-use crate::client::Client;
+use crate::client::{Client, State};
+use crate::monitoring::monitor::is_script;
 use crate::server::Server;
 use crate::table::Entry;
 
@@ -74,6 +75,15 @@ impl Server {
         now_ns
     }
 
+    /// A command that is timed alone begins; gives the clock.
+    pub(crate) fn begin_alone(&mut self, client: &Client, entry: &Entry, args: Args<'_>) -> u64 {
+        // What a script calls is shown behind the script.
+        if !self.monitors.is_empty() && is_script(entry) {
+            self.show_line_to_monitors(client, entry, args);
+        }
+        self.end_run()
+    }
+
     /// A command that is timed alone, begun at `start_ns`, has run.
     pub(crate) fn end_alone(
         &mut self,
@@ -99,7 +109,8 @@ impl Server {
         let settings = &self.config.settings;
         let took_us = took_us as i64;
         let slow = settings.slowlog_log_slower_than;
-        if slow >= 0 && took_us >= slow {
+        // A script is logged, not what it calls.
+        if slow >= 0 && took_us >= slow && !client.state.has(State::IN_SCRIPT) {
             self.log_slow(client, entry, args, took_us);
         }
         let threshold_ms = self.config.settings.latency_monitor_threshold;

@@ -8,7 +8,7 @@ use resp::request::Trust;
 use resp::{Args, Batch, Limits, Parser};
 use types::{CommandError, Now};
 
-use crate::client::{Client, ClientId, Peer, State};
+use crate::client::{Client, Peer, State};
 use crate::config::Level;
 use crate::server::Server;
 use crate::snapshot::{Expired, Loader};

@@ -38,7 +38,9 @@ impl Server {
         let db = std::mem::replace(&mut client.db, running.db);
         let was_in_exec = client.state.has(State::IN_EXEC);
         client.state.add(State::IN_EXEC);
+        client.state.add(State::IN_SCRIPT);
         self.call(client, entry, args, None);
+        client.state.remove(State::IN_SCRIPT);
         client.state.set(State::IN_EXEC, was_in_exec);
         running.db = std::mem::replace(&mut client.db, db);
         client.protocol = protocol;
