@@ -50,6 +50,10 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     if is_space(*text.first()?) {
         return None;
     }
+    // Whole numbers are the usual case.
+    if let Some(integer) = parse_i64(text).filter(|integer| integer.unsigned_abs() < 1 << 53) {
+        return Some(integer as f64);
+    }
     let number = strtod(text);
     let whole = number.used == text.len() && !number.out_of_range && !number.value.is_nan();
     whole.then_some(number.value)
@@ -139,6 +143,49 @@ fn write_digits(out: &mut Vec<u8>, digits: &[u8], exponent: i32) {
     }
 }
 
+/// Writes a float with up to seventeen digits, as C's `%.17g` does and Redis wherever it goes by way of a long
+/// double.
+pub fn write_f64_digits(out: &mut Vec<u8>, value: f64) {
+    if !value.is_finite() || value == 0.0 {
+        return write_f64(out, value);
+    }
+    let text = format!("{:.16e}", value.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let digits: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).collect();
+    let count = digits.iter().rposition(|digit| *digit != b'0').map_or(1, |last| last + 1);
+    let digits = &digits[..count];
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    match exponent {
+        -4..0 => {
+            out.extend_from_slice(b"0.");
+            out.resize(out.len() + (-1 - exponent) as usize, b'0');
+            out.extend_from_slice(digits);
+        }
+        0..17 => {
+            let whole = exponent as usize + 1;
+            out.extend_from_slice(&digits[..whole.min(count)]);
+            if whole >= count {
+                out.resize(out.len() + whole - count, b'0');
+            } else {
+                out.push(b'.');
+                out.extend_from_slice(&digits[whole..]);
+            }
+        }
+        _ => {
+            out.push(digits[0]);
+            if count > 1 {
+                out.push(b'.');
+                out.extend_from_slice(&digits[1..]);
+            }
+            let sign = if exponent < 0 { '-' } else { '+' };
+            out.extend_from_slice(format!("e{sign}{:02}", exponent.abs()).as_bytes());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,6 +251,27 @@ mod tests {
         ] {
             let mut out = Vec::new();
             write_f64(&mut out, value);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn seventeen_digits_are_as_in_c() {
+        for (value, text) in [
+            (0.1, "0.10000000000000001"),
+            (-0.5, "-0.5"),
+            (3.0, "3"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1.25e-5, "1.2500000000000001e-05"),
+            (0.00012, "0.00012"),
+            (1e300, "1.0000000000000001e+300"),
+            (123_456.5, "123456.5"),
+            (f64::NEG_INFINITY, "-inf"),
+            (-0.0, "-0"),
+        ] {
+            let mut out = Vec::new();
+            write_f64_digits(&mut out, value);
             assert_eq!(String::from_utf8(out).unwrap(), text);
         }
     }
