@@ -14,7 +14,11 @@ const COMMANDS: &str = "get set setnx setex psetex getset getdel getex mget mset
     pexpireat ttl pttl expiretime pexpiretime persist rename renamenx copy move keys scan randomkey dbsize flushdb \
     flushall swapdb object hset hmset hsetnx hget hmget hgetall hkeys hvals hdel hexists hlen hstrlen hincrby \
     hincrbyfloat hrandfield hscan sadd srem sismember smismember scard smembers spop srandmember smove sinter \
-    sintercard sinterstore sunion sunionstore sdiff sdiffstore sscan sort sort_ro";
+    sintercard sinterstore sunion sunionstore sdiff sdiffstore sscan zadd zincrby zrem zcard zscore zmscore \
+    zcount zlexcount zrange zrangestore zrevrange zrangebyscore zrevrangebyscore zrangebylex zrevrangebylex \
+    zremrangebyrank zremrangebyscore zremrangebylex zpopmin zpopmax zmpop bzpopmin bzpopmax bzmpop zrandmember \
+    zunion zinter zdiff zunionstore zinterstore zdiffstore zintercard zscan geoadd geodist geohash geopos \
+    georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore sort sort_ro";
 
 /// Those of connections and of administration that are declared beside their code in the crate of commands.
 const OTHERS: &str = "acl auth hello ping echo select quit reset client multi exec discard watch unwatch subscribe \

@@ -8,6 +8,7 @@
 mod hashes;
 mod sets;
 mod sort;
+mod sorted_sets;
 
 use resp::Value;
 
@@ -223,6 +224,60 @@ const GENERIC: &[&str] = &[
     "MGET $K $K",
 ];
 
+/// Scores: often the same, and what is hard to read, write or compare.
+const SCORES: &[&str] = &[
+    "0",
+    "-0",
+    "1",
+    "1",
+    "1.0",
+    "2",
+    "2",
+    "-3",
+    "0.5",
+    "-1.25",
+    "3.3",
+    "0.1",
+    "1e-9",
+    "5e-324",
+    "1e300",
+    "1e17",
+    "9007199254740993",
+    "4611686018427387904",
+    "9223372036854775807",
+    "123456.789012345678",
+    "inf",
+    "-inf",
+    "+Infinity",
+    "0x1p-3",
+    "nan",
+    "1e400",
+    "1e-400",
+    " 1",
+    "1 ",
+    "x",
+    "",
+];
+const SCORE_BOUNDS: &[&str] = &[
+    "-inf", "+inf", "-inf", "+inf", "0", "(0", "-0", "1", "(1", "2", "(2", "3.3", "(0.1", "1e300", "(inf",
+    "(-inf", "(", "", " 1", "1 ", "nan", "x", "1\u{0}x",
+];
+const MEMBER_BOUNDS: &[&str] =
+    &["-", "+", "-", "+", "[a", "(a", "[b", "(field", "[f", "(", "[", "[\u{ff}", "a", "", "++", "(zzz", "[1"];
+
+/// Degrees below a limit or, seldom, beyond; often whole, so that places lie together.
+fn degrees(random: &mut Random, limit: usize) -> Vec<u8> {
+    let whole = random.below(2 * limit + 1) as i64 - limit as i64;
+    let near = random.below(4) as i64 + 10;
+    match random.below(4) {
+        0 => format!("{whole}.{:06}", random.below(1_000_000)),
+        1 => whole.to_string(),
+        2 => format!("{near}.{}", random.below(100)),
+        _ => near.to_string(),
+    }
+    .into_bytes()
+}
+
 /// The seeded generator (SplitMix64).
 struct Random(u64);
 
@@ -260,6 +315,15 @@ fn fill(word: &str, random: &mut Random) -> Vec<u8> {
         "$X" => EXPIRE_OPTIONS,
         "$D" => DB_NUMBERS,
         "$P" => PATTERNS,
+        "$Z" => SCORES,
+        "$B" => SCORE_BOUNDS,
+        "$L" => MEMBER_BOUNDS,
+        "$A" => &["NX", "XX", "GT", "LT", "CH", "ch"],
+        "$G" => &["SUM", "MIN", "MAX", "max", "avg"],
+        "$U" => &["m", "km", "ft", "mi", "KM", "x"],
+        "$E" => &["0", "1", "500", "100000", "250.5", "1000000", "20000000", "-1", "x", "inf"],
+        "$W" => return degrees(random, 181),
+        "$N" => return degrees(random, 87),
         _ => return word.into(),
     };
     random.pick(pool).into()
@@ -299,6 +363,10 @@ enum Order {
     ScanPairs,
     /// Chance decides the elements: only how many they are.
     Number,
+    /// As it is, fractions by their value.
+    Fractions,
+    /// A cursor and an array of names with scores, in any order.
+    ScanFractions,
 }
 
 impl Order {
@@ -315,7 +383,9 @@ impl Order {
             b"SRANDMEMBER" if all => Order::Any,
             b"HRANDFIELD" if all && command.len() == 3 => Order::Any,
             b"HRANDFIELD" if all => Order::Pairs,
-            b"SRANDMEMBER" | b"HRANDFIELD" => Order::Number,
+            b"SRANDMEMBER" | b"HRANDFIELD" | b"ZRANDMEMBER" => Order::Number,
+            b"ZSCAN" => Order::ScanFractions,
+            [b'Z', ..] => Order::Fractions,
             // Equal weights leave the order to chance, and nothing sorts a set.
             b"SORT" | b"SORT_RO" if !names("STORE") && (names("nosort") || names("ALPHA") && names("BY")) => {
                 Order::Any
@@ -346,7 +416,23 @@ fn shown(command: &Command, reply: &Value) -> String {
         (Order::ScanPairs, Value::Array(items)) => items.iter().map(paired).collect::<Vec<_>>().join(" "),
         (Order::Number, Value::Array(items)) => format!("{} elements", items.len()),
         (Order::Number, Value::Bulk(_)) => "an element".to_owned(),
+        (Order::Fractions, _) => Pattern::of(&by_value(reply), None).to_string(),
+        (Order::ScanFractions, Value::Array(items)) => {
+            items.iter().map(|item| paired(&by_value(item))).collect::<Vec<_>>().join(" ")
+        }
         _ => Pattern::of(reply, None).to_string(),
+    }
+}
+
+/// A reply with the same text for the same fraction.
+fn by_value(reply: &Value) -> Value {
+    match reply {
+        Value::Array(items) => Value::Array(items.iter().map(by_value).collect()),
+        Value::Bulk(text) => match std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok()) {
+            Some(value) if value.is_finite() => Value::Bulk(format!("{value:?}").into_bytes()),
+            _ => reply.clone(),
+        },
+        other => other.clone(),
     }
 }
 
@@ -451,21 +537,21 @@ impl Side {
                 keys.as_array().expect("keys").iter().filter_map(Value::as_bytes).collect();
             keys.sort_unstable();
             for key in keys {
-                let mut ask = |name: &[u8]| {
-                    let mut command = vec![name.to_vec(), key.to_vec()];
-                    if name == b"SORT_RO" {
-                        command.extend([b"BY".to_vec(), b"nosort".to_vec()]);
-                    }
-                    shown(&command, &self.client.call(&command).expect("a reply"))
+                let mut ask = |name: &str, options: &[&str]| {
+                    let mut command = vec![name.as_bytes().to_vec(), key.to_vec()];
+                    command.extend(options.iter().map(|option| option.as_bytes().to_vec()));
+                    let words: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
+                    shown(&command, &self.client.call(&words).expect("a reply"))
                 };
-                let kind = ask(b"TYPE");
-                let content: &[u8] = match kind.as_str() {
-                    "+hash" => b"HGETALL",
-                    "+list" => b"SORT_RO",
-                    "+set" => b"SMEMBERS",
-                    _ => b"GET",
+                let kind = ask("TYPE", &[]);
+                let content = match kind.as_str() {
+                    "+hash" => ask("HGETALL", &[]),
+                    "+list" => ask("SORT_RO", &["BY", "nosort"]),
+                    "+set" => ask("SMEMBERS", &[]),
+                    "+zset" => ask("ZRANGE", &["0", "-1", "WITHSCORES"]),
+                    _ => ask("GET", &[]),
                 };
-                let facts = [ask(content), ask(b"PEXPIRETIME"), kind];
+                let facts = [content, ask("PEXPIRETIME", &[]), kind];
                 contents.push(format!("{db} {} {}", key.escape_ascii(), facts.join(" ")));
             }
         }

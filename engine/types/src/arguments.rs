@@ -2,7 +2,7 @@
 //! they mean is the command's.
 
 use keyspace::{Data, Entry, Value, WallMs};
-use resp::number::parse_i64;
+use resp::number::{parse_f64, parse_i64};
 
 use crate::long_double::LongDouble;
 use crate::{CommandError, Now};
@@ -15,6 +15,11 @@ pub(crate) fn is_word(argument: &[u8], word: &str) -> bool {
 /// An integer of 64 bits.
 pub(crate) fn integer(argument: &[u8]) -> Result<i64, CommandError> {
     parse_i64(argument).ok_or(CommandError::NotAnInteger)
+}
+
+/// A float.
+pub(crate) fn float(argument: &[u8]) -> Result<f64, CommandError> {
+    parse_f64(argument).ok_or(CommandError::NotAFloat)
 }
 
 /// An integer from `least` on, or this error.

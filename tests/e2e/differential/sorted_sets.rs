@@ -1,0 +1,143 @@
+//! Random commands on sorted sets, and on sorted sets as maps.
+//!
+//! Fractions are compared by value: the installed real server writes them with seventeen digits, 7.2 with
+//! as few as are needed.
+
+use super::compare_with;
+
+/// Small limits, so that sorted sets of a few members become tables.
+const DIRECTIVES: &[&str] = &["--zset-max-listpack-entries", "6", "--zset-max-listpack-value", "40"];
+
+/// `$Z` is a score, `$B` and `$L` are ends of ranges of scores and of members.
+const SORTED_SETS: &[&str] = &[
+    "ZADD $K $Z $H",
+    "ZADD $K $Z $H",
+    "ZADD $K $Z $H $Z $H $Z $H",
+    "ZADD $K $Z $H $Z $H $Z $H $Z $H",
+    "ZADD $K $A $Z $H",
+    "ZADD $K $A $A $Z $H $Z $H",
+    "ZADD $K $A $A $A $Z $H",
+    "ZADD $K INCR $Z $H",
+    "ZADD $K $A INCR $Z $H",
+    "ZINCRBY $K $Z $H",
+    "ZINCRBY $K $Z $H",
+    "ZREM $K $H",
+    "ZREM $K $H $H $H",
+    "ZCARD $K",
+    "ZSCORE $K $H",
+    "ZMSCORE $K $H $H $H",
+    "ZRANK $K $H",
+    "ZREVRANK $K $H",
+    "ZCOUNT $K $B $B",
+    "ZLEXCOUNT $K $L $L",
+    "ZRANGE $K 0 -1 WITHSCORES",
+    "ZRANGE $K $I $I",
+    "ZRANGE $K $I $I REV WITHSCORES",
+    "ZRANGE $K $B $B BYSCORE",
+    "ZRANGE $K $B $B BYSCORE REV WITHSCORES LIMIT $I $I",
+    "ZRANGE $K $L $L BYLEX LIMIT $R $I",
+    "ZRANGE $K $L $L BYLEX REV",
+    "ZRANGE $K $R $R LIMIT 0 1",
+    "ZREVRANGE $K $I $I WITHSCORES",
+    "ZRANGEBYSCORE $K $B $B WITHSCORES LIMIT $R $R",
+    "ZRANGEBYSCORE $K $B $B",
+    "ZREVRANGEBYSCORE $K $B $B",
+    "ZRANGEBYLEX $K $L $L",
+    "ZREVRANGEBYLEX $K $L $L LIMIT $R $R",
+    "ZRANGESTORE $K $K $I $I",
+    "ZRANGESTORE $K $K $B $B BYSCORE LIMIT $R $R",
+    "ZRANGESTORE $K $K $L $L BYLEX REV",
+    "ZREMRANGEBYRANK $K $R $I",
+    "ZREMRANGEBYSCORE $K $B $B",
+    "ZREMRANGEBYLEX $K $L $L",
+    "ZPOPMIN $K",
+    "ZPOPMAX $K $R",
+    "ZPOPMIN $K $I",
+    "ZMPOP 2 $K $K MIN",
+    "ZMPOP 2 $K $K MAX COUNT $R",
+    "ZMPOP $R $K $K MIN COUNT $I",
+    "ZRANDMEMBER $K",
+    "ZRANDMEMBER $K 1000",
+    "ZRANDMEMBER $K -5",
+    "ZRANDMEMBER $K 2 WITHSCORES",
+    "ZRANDMEMBER $K $I",
+    "ZRANDMEMBER $K -9223372036854775808",
+    "ZUNION 2 $K $K WITHSCORES",
+    "ZUNION 3 $K $K $K WEIGHTS $Z $Z $Z AGGREGATE $G WITHSCORES",
+    "ZINTER 2 $K $K WITHSCORES",
+    "ZINTER 2 $K $K WEIGHTS $Z $Z AGGREGATE $G",
+    "ZDIFF 2 $K $K WITHSCORES",
+    "ZDIFF $I $K $K",
+    "ZUNIONSTORE $K 2 $K $K",
+    "ZUNIONSTORE $K 2 $K $K WEIGHTS $Z $Z AGGREGATE $G",
+    "ZINTERSTORE $K 2 $K $K AGGREGATE $G",
+    "ZDIFFSTORE $K 2 $K $K",
+    "ZINTERCARD 2 $K $K LIMIT $R",
+    "ZINTERCARD $I $K $K",
+    "ZSCAN $K 0 COUNT 1000",
+    "ZSCAN $K 0 COUNT 1000 MATCH $P",
+    "ZSCAN $K x",
+    "SADD $K $H $H $H",
+    "SET $K $V",
+    "DEL $K",
+    "TYPE $K",
+    "OBJECT ENCODING $K",
+    "OBJECT ENCODING $K",
+    "COPY $K $K REPLACE",
+    "RENAME $K $K",
+    "PEXPIREAT $K $M",
+    "PEXPIREAT $K 1",
+];
+
+/// `$W` is a longitude, `$N` a latitude, `$U` a unit, `$E` a length.
+const GEO: &[&str] = &[
+    "GEOADD $K $W $N $H",
+    "GEOADD $K $W $N $H",
+    "GEOADD $K $W $N $H $W $N $H $W $N $H",
+    "GEOADD $K $W $N $H $W $N $H $W $N $H $W $N $H",
+    "GEOADD $K NX CH $W $N $H",
+    "GEOADD $K XX $W $N $H $W $N $H",
+    "GEOADD $K NX XX $W $N $H",
+    "GEODIST $K $H $H",
+    "GEODIST $K $H $H $U",
+    "GEOPOS $K $H $H",
+    "GEOHASH $K $H $H",
+    "GEORADIUS $K $W $N $E $U",
+    "GEORADIUS $K $W $N $E $U WITHDIST WITHHASH WITHCOORD ASC",
+    "GEORADIUS $K $W $N $E $U COUNT $R ANY",
+    "GEORADIUS $K $W $N $E $U DESC COUNT $R STORE $K",
+    "GEORADIUS $K $W $N $E $U STOREDIST $K",
+    "GEORADIUS_RO $K $W $N $E $U STORE $K",
+    "GEORADIUS_RO $K $W $N $E $U WITHDIST",
+    "GEORADIUSBYMEMBER $K $H $E $U WITHDIST",
+    "GEORADIUSBYMEMBER $K $H $E $U STOREDIST $K",
+    "GEORADIUSBYMEMBER_RO $K $H $E $U DESC WITHHASH",
+    "GEOSEARCH $K FROMMEMBER $H BYRADIUS $E $U ASC WITHDIST",
+    "GEOSEARCH $K FROMLONLAT $W $N BYRADIUS $E $U WITHCOORD",
+    "GEOSEARCH $K FROMLONLAT $W $N BYBOX $E $E $U WITHDIST",
+    "GEOSEARCH $K FROMLONLAT $W $N BYBOX $E $E $U DESC COUNT $R",
+    "GEOSEARCH $K FROMMEMBER $H BYBOX $E $E $U COUNT $R ANY",
+    "GEOSEARCH $K FROMMEMBER $H FROMLONLAT $W $N BYRADIUS $E $U",
+    "GEOSEARCH $K FROMMEMBER $H BYRADIUS $E $U BYBOX $E $E $U",
+    "GEOSEARCH $K FROMMEMBER $H ASC WITHDIST WITHCOORD",
+    "GEOSEARCH $K BYRADIUS $E $U ASC WITHDIST WITHCOORD",
+    "GEOSEARCHSTORE $K $K FROMLONLAT $W $N BYRADIUS $E $U",
+    "GEOSEARCHSTORE $K $K FROMLONLAT $W $N BYBOX $E $E $U STOREDIST",
+    "GEOSEARCHSTORE $K $K FROMMEMBER $H BYRADIUS $E $U WITHDIST",
+    "ZADD $K $R $H",
+    "ZRANGE $K 0 -1 WITHSCORES",
+    "ZREM $K $H",
+    "SET $K $V",
+    "DEL $K",
+    "OBJECT ENCODING $K",
+];
+
+#[test]
+fn sorted_sets_are_alike() {
+    compare_with(SORTED_SETS, DIRECTIVES);
+}
+
+#[test]
+fn geo_is_alike() {
+    compare_with(GEO, DIRECTIVES);
+}
