@@ -77,7 +77,7 @@ const SORTED_SETS: &[&str] = &[
     "ZSCAN $K 0 COUNT 1000",
     "ZSCAN $K 0 COUNT 1000 MATCH $P",
     "ZSCAN $K x",
-    "SADD $K $H $H $H",
+    "SADD $K $R $R 3",
     "SET $K $V",
     "DEL $K",
     "TYPE $K",

@@ -61,7 +61,7 @@ pub(super) fn geoadd(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandErr
         from += 1;
     }
     let count = args.len() - from;
-    if count == 0 || count % 3 != 0 || (conditions.new_only && conditions.present_only) {
+    if count == 0 || !count.is_multiple_of(3) || (conditions.new_only && conditions.present_only) {
         return Err(CommandError::Syntax);
     }
     let mut pairs = Vec::with_capacity(count / 3);

@@ -52,7 +52,7 @@ impl Conditions {
         if self.new_only && self.present_only {
             return Err(CommandError::new("ERR XX and NX options at the same time are not compatible"));
         }
-        if (self.greater && self.new_only) || (self.less && self.new_only) || (self.greater && self.less) {
+        if [self.greater, self.less, self.new_only].into_iter().filter(|set| *set).count() > 1 {
             return Err(CommandError::new(
                 "ERR GT, LT, and/or NX options at the same time are not compatible",
             ));
