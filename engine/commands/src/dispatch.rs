@@ -338,7 +338,6 @@ impl Server {
         }
         let verb: &[u8] = if self.config.settings.lazyfree_lazy_expire { b"UNLINK" } else { b"DEL" };
         for (db, key) in std::mem::take(&mut self.effects.expired) {
-            self.effects.dirty += 1;
             self.propagate(db, [verb, &key].into_iter());
         }
     }
