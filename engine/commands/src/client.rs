@@ -81,7 +81,7 @@ impl State {
     /// A script runs a command as this client.
     pub(crate) const IN_SCRIPT: State = State(1 << 27);
     /// MONITOR.
-    pub(crate) const MONITOR: State = State(1 << 28);
+    pub(crate) const MONITOR: State = State(1 << 26);
     /// CLIENT TRACKING ON.
     pub(crate) const TRACKING: State = State(1 << 25);
     /// Its user may not do everything.
