@@ -18,7 +18,7 @@ pub(super) fn payload<'a>(codes: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut writer = Writer::new(options);
     codes.for_each(|code| writer.function(code));
     let mut payload = writer.pending().to_vec();
-    payload.extend_from_slice(&(VERSION as u16).to_le_bytes());
+    payload.extend_from_slice(&VERSION.to_le_bytes());
     let checksum = crc64::update(0, &payload);
     payload.extend_from_slice(&checksum.to_le_bytes());
     payload

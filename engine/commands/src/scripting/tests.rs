@@ -90,7 +90,7 @@ fn libraries_live_with_the_data() {
     let mut world = world();
     let id = world.client();
     let load = |name: &str, function: &str| {
-        format!(r#"FUNCTION LOAD "#)
+        r#"FUNCTION LOAD "#.to_string()
             + &format!(
                 "\"#!lua name={name}\\nredis.register_function('{function}', function(k, a) return a[1] end)\""
             )
