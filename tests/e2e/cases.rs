@@ -29,6 +29,8 @@ enum Action {
     Command(Vec<Vec<u8>>),
     /// `>>`: sends a command until the reply is the expected one.
     Until(Vec<Vec<u8>>),
+    /// `>&`: sends a command whose client is to wait; a `<` reads its reply.
+    Wait(Vec<Vec<u8>>),
     /// `<`: reads what comes unasked.
     Message,
 }
@@ -64,7 +66,7 @@ fn parse_file(text: &str) -> Result<Vec<Step>, String> {
     Ok(steps)
 }
 
-/// A line that begins a step: `>`, `>>` or `<`, with a client's number before it if it is not the first.
+/// A line that begins a step: `>`, `>>`, `>&` or `<`, with a client's number before it if it is not the first.
 fn parse_step(line: &str, number: usize) -> Result<Option<Step>, String> {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     let client = if digits == 0 { 1 } else { line[..digits].parse().map_err(|_| "a client's number")? };
@@ -73,6 +75,9 @@ fn parse_step(line: &str, number: usize) -> Result<Option<Step>, String> {
     let rest = &line[digits..];
     Ok(Some(if let Some(command) = rest.strip_prefix(">> ") {
         step(Action::Until(words(command)?))
+    } else if let Some(command) = rest.strip_prefix(">& ") {
+        // There is nothing to compare yet.
+        Step { expected: Some(Pattern::parse("_")?), ..step(Action::Wait(words(command)?)) }
     } else if let Some(command) = rest.strip_prefix("> ") {
         step(Action::Command(words(command)?))
     } else if rest == "<" {
@@ -95,6 +100,19 @@ impl Clients<'_> {
         match &step.action {
             Action::Command(command) => client.call(command),
             Action::Message => client.reply(),
+            Action::Wait(command) => {
+                let mut observer = server.client();
+                let before = blocked_clients(&mut observer)?;
+                client.send([command.as_slice()].into_iter())?;
+                let deadline = Instant::now() + UNTIL_LIMIT;
+                while blocked_clients(&mut observer)? <= before {
+                    if Instant::now() > deadline {
+                        return Err(io::Error::other("the client does not wait"));
+                    }
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Ok(Value::Nil)
+            }
             Action::Until(command) => {
                 let deadline = Instant::now() + UNTIL_LIMIT;
                 loop {
@@ -108,6 +126,12 @@ impl Clients<'_> {
             }
         }
     }
+}
+
+fn blocked_clients(observer: &mut Client) -> io::Result<u64> {
+    let info = observer.line("INFO clients")?.to_text().unwrap_or_default();
+    let field = info.lines().find_map(|line| line.trim().strip_prefix("blocked_clients:"));
+    field.and_then(|count| count.parse().ok()).ok_or_else(|| io::Error::other("no count of blocked clients"))
 }
 
 /// A reply that was not the expected one.

@@ -6,6 +6,7 @@
 //! (20,000 unless told), `TOPPLE_DIFF_SEED` another seed.
 
 mod hashes;
+mod lists;
 mod sets;
 mod sort;
 mod sorted_sets;

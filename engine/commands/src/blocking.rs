@@ -213,7 +213,8 @@ impl Server {
 
     /// Serves those who wait for keys that became ready, and those whom that makes ready, and so on.
     pub(crate) fn serve_ready(&mut self) {
-        if std::mem::replace(&mut self.blocking.is_serving, true) {
+        // A script that was left in the middle is not over.
+        if self.scripting.suspended.is_some() || std::mem::replace(&mut self.blocking.is_serving, true) {
             return;
         }
         while let Some(key) = self.blocking.ready.pop_front() {
