@@ -18,6 +18,7 @@ mod e2e {
     mod engine_protocol;
     mod engine_replica_rules;
     mod engine_resync;
+    mod engine_scripts;
     mod engine_standing;
     mod engine_startup;
     mod engine_sync;

@@ -7,6 +7,7 @@
 
 mod hashes;
 mod lists;
+mod scripting;
 mod sets;
 mod sort;
 mod sorted_sets;

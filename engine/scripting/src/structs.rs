@@ -119,7 +119,7 @@ fn pack(lua: &Lua, args: LuaArgs) -> Result<MultiValue, Fault> {
         match option {
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
                 let number = number_at(&args, next)?;
-                let value = if number < 0.0 { to_i64(number) as u64 } else { number as u64 };
+                let value = to_u64(number);
                 let mut bytes = [0; MAX_INTEGER_BYTES];
                 bytes[..8].copy_from_slice(&value.to_le_bytes());
                 out.extend_from_slice(format.ordered(&mut bytes[..size]));
@@ -152,6 +152,15 @@ fn pack(lua: &Lua, args: LuaArgs) -> Result<MultiValue, Fault> {
         }
     }
     Ok(MultiValue::from_iter([Value::String(lua.create_string(&out)?)]))
+}
+
+/// A C cast to an unsigned 64-bit integer, as compilers for x86 make it.
+fn to_u64(number: f64) -> u64 {
+    const HALF: f64 = 9_223_372_036_854_775_808.0;
+    match number < HALF {
+        true => to_i64(number) as u64,
+        false => to_i64(number - HALF) as u64 ^ (1 << 63),
+    }
 }
 
 fn number_at(args: &LuaArgs, index: usize) -> Result<f64, Fault> {
@@ -206,7 +215,7 @@ fn unpack(lua: &Lua, args: LuaArgs) -> Result<MultiValue, Fault> {
             b'c' => {
                 if size == 0 {
                     size = match values.pop_back().as_ref().and_then(crate::lua_args::as_number) {
-                        Some(number) => number as usize,
+                        Some(number) => to_i64(number) as usize,
                         None => return Err(Fault::new("format 'c0' needs a previous size")),
                     };
                     fits(at, size)?;

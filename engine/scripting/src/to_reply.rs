@@ -164,8 +164,9 @@ fn number_of(value: Value) -> Option<f64> {
     matches!(value, Value::Integer(_) | Value::Number(_)).then(|| as_number(&value)).flatten()
 }
 
-/// A text with its line ends as spaces.
+/// A text with its line ends as spaces, up to its first NUL: it is a C string to Redis.
 fn one_line(text: &[u8]) -> Vec<u8> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     text.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect()
 }
 

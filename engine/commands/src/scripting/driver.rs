@@ -15,6 +15,8 @@ use crate::server::Server;
 
 /// Time a suspended script gets with every tick.
 const TURN_US: u64 = 5_000;
+/// Commands between two looks at the clock.
+const CALLS_A_LOOK: u64 = 64;
 /// Time a library's code may take.
 const LOAD_LIMIT_US: u64 = 500_000;
 
@@ -39,6 +41,26 @@ pub(crate) struct Running {
     own_transaction: bool,
     kill: Option<&'static str>,
     from_master: bool,
+    calls: u64,
+}
+
+impl Running {
+    /// It has been left at least once.
+    fn is_busy(&self) -> bool {
+        self.turn_began_us != self.began_us
+    }
+
+    /// Whether it is time to look whether its time is up: at every slice; at every command once it is
+    /// past its limit, and now and then before.
+    fn looks_at_the_clock(&mut self, step: &Step) -> bool {
+        match step {
+            Step::Call { .. } => {
+                self.calls += 1;
+                self.is_busy() || self.calls.is_multiple_of(CALLS_A_LOOK)
+            }
+            step => matches!(step, Step::Slice),
+        }
+    }
 }
 
 /// A script that has been left in the middle.
@@ -46,6 +68,8 @@ pub(crate) struct Running {
 pub(crate) struct Suspended {
     machine: Machine,
     pub(super) running: Running,
+    /// What its last step gets when it goes on.
+    answer: Answer,
     /// Its client, when that has gone.
     orphan: Option<Box<Client>>,
 }
@@ -76,6 +100,7 @@ impl Server {
             own_transaction: !client.state.has(State::IN_EXEC) && self.replicating.begin_transaction(),
             kill: None,
             from_master: client.state.has(State::MASTER),
+            calls: 0,
         };
         let step = machine.start(Job::Run(run));
         self.drive(client, machine, running, step);
@@ -85,6 +110,7 @@ impl Server {
     fn drive(&mut self, client: &mut Client, mut machine: Machine, mut running: Running, mut step: Step) {
         let now = std::mem::replace(&mut self.now, running.began);
         loop {
+            let looks = running.looks_at_the_clock(&step);
             let answer = match step {
                 Step::Finished(finished) => {
                     self.now = now;
@@ -100,15 +126,13 @@ impl Server {
                 }
                 Step::Permission(args) => Answer::Permission(self.permission(client, args.args())),
                 Step::Log(level, text) => self.log_from_script(level, &text),
-                Step::Slice => match self.slice_used(&mut running) {
-                    Some(answer) => answer,
-                    None => {
-                        self.now = now;
-                        self.suspend(client, machine, running);
-                        return;
-                    }
-                },
+                Step::Slice => Answer::Continue,
             };
+            if looks && self.turn_is_over(&running) {
+                self.now = now;
+                self.suspend(client, Suspended { machine, running, answer, orphan: None });
+                return;
+            }
             step = machine.go_on(answer);
         }
     }
@@ -124,24 +148,20 @@ impl Server {
         Answer::Continue
     }
 
-    /// Whether a script goes on; none when it is to be left for now.
-    fn slice_used(&mut self, running: &mut Running) -> Option<Answer> {
-        if let Some(text) = running.kill {
-            return Some(Answer::Kill(text));
+    /// Whether a script is to be left for now.
+    fn turn_is_over(&mut self, running: &Running) -> bool {
+        if running.from_master {
+            return false;
         }
         let now_us = self.host.clock_us();
-        if self.scripting.suspended.is_some() || running.from_master {
-            return Some(Answer::Continue);
-        }
-        let busy = running.turn_began_us != running.began_us;
-        let limit_us = match busy {
+        let limit_us = match running.is_busy() {
             true => TURN_US,
             false => (self.config.settings.busy_reply_threshold as u64).saturating_mul(1000),
         };
         if now_us.saturating_sub(running.turn_began_us) < limit_us {
-            return Some(Answer::Continue);
+            return false;
         }
-        if !busy {
+        if !running.is_busy() {
             let elapsed_ms = now_us.saturating_sub(running.began_us) / 1000;
             let killer = if running.kind == Kind::Scripts { "SCRIPT KILL" } else { "FUNCTION KILL" };
             let name = String::from_utf8_lossy(&running.shown).into_owned();
@@ -153,12 +173,12 @@ impl Server {
                 ),
             );
         }
-        None
+        true
     }
 
-    fn suspend(&mut self, client: &mut Client, machine: Machine, running: Running) {
+    fn suspend(&mut self, client: &mut Client, suspended: Suspended) {
         client.blocked = Some(Blocked::Script);
-        self.scripting.suspended = Some(Box::new(Suspended { machine, running, orphan: None }));
+        self.scripting.suspended = Some(Box::new(suspended));
         // What it did so far has been settled, call by call.
         self.effects.propagation = Propagation::Nothing;
         self.timer_changed = true;
@@ -168,7 +188,7 @@ impl Server {
     /// Goes on a little with the script that was left; gives whether there is one.
     pub(crate) fn script_tick(&mut self) -> bool {
         let Some(suspended) = self.scripting.suspended.take() else { return false };
-        let Suspended { mut machine, mut running, orphan } = *suspended;
+        let Suspended { mut machine, mut running, answer, orphan } = *suspended;
         let id = running.client;
         let (mut client, connected) = match orphan {
             Some(client) => (client, false),
@@ -181,7 +201,7 @@ impl Server {
         let reply_from = client.out.len();
         // Never the moment it began, which means that it was not left yet.
         running.turn_began_us = self.host.clock_us().max(running.began_us + 1);
-        let answer = running.kill.map_or(Answer::Continue, Answer::Kill);
+        let answer = running.kill.map_or(answer, Answer::Kill);
         let step = machine.go_on(answer);
         self.drive(&mut client, machine, running, step);
         if self.scripting.suspended.is_none() {

@@ -31,7 +31,7 @@ pub(super) fn read(payload: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
     let version = u16::from_le_bytes([footer[0], footer[1]]);
     let checked = &payload[..payload.len() - 8];
     let sound = crc64::update(0, checked).to_le_bytes() == footer[2..];
-    if u32::from(version) > NEWEST_READABLE as u32 || !sound {
+    if version > NEWEST_READABLE || !sound {
         return Err(WRONG);
     }
     // Read as a file that holds nothing else.

@@ -151,7 +151,7 @@ pub(super) fn is_flush_mode(args: Args<'_>) -> bool {
 }
 
 pub(super) fn kill(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
-    server.kill_script(Kind::Scripts, "Script killed by user with SCRIPT KILL.")?;
+    server.kill_script(Kind::Scripts, "Script killed by user with SCRIPT KILL...")?;
     client.writer().ok();
     Ok(())
 }

@@ -271,7 +271,7 @@ pub(super) fn stats(server: &mut Server, client: &mut Client, _: Args<'_>) -> Re
 }
 
 pub(super) fn kill(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
-    server.kill_script(Kind::Functions, "Script killed by user with FUNCTION KILL.")?;
+    server.kill_script(Kind::Functions, "Script killed by user with FUNCTION KILL...")?;
     client.writer().ok();
     Ok(())
 }
@@ -296,6 +296,13 @@ pub(super) fn restore(server: &mut Server, client: &mut Client, args: Args<'_>) 
         }
     };
     let restored = dump::read(args.at(2)).map_err(CommandError::new)?;
+    if keeps && collision == Collision::Refuse {
+        let names = restored.iter().filter_map(|code| Shebang::of_library(code).ok());
+        let mut taken = names.filter(|known| server.scripting.libraries.contains_key(known.name.as_bytes()));
+        if let Some(taken) = taken.next() {
+            return Err(error(format!("ERR Library {} already exists", taken.name)));
+        }
+    }
     let kept = if keeps { server.scripting.library_codes() } else { Vec::new() };
     let kept = kept.into_iter().map(|code| (code, Collision::Refuse));
     let codes: Vec<_> = kept.chain(restored.into_iter().map(|code| (code, collision))).collect();
