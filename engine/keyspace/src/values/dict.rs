@@ -15,7 +15,7 @@ use std::fmt;
 
 use crate::db::{Db, Removed};
 use crate::hash::{Cursor, HashSeed};
-use crate::packed::{Body, Entry, Recipe, Slot};
+use crate::packed::{Body, Entry, Handle, Recipe, Slot};
 use crate::value::{Encoding, Expiry, Kind, Value, parse_canonical_int};
 
 /// The most entries that are searched one by one.
@@ -136,14 +136,23 @@ impl Dict {
         self.put(key, Value::Int(value))
     }
 
-    /// Gives a key an integer as [`set_int`](Self::set_int) does; gives its entry too.
+    /// Adds an entry with an integer for a key that is not there, as the caller knows; gives its handle.
     #[inline]
-    pub(crate) fn set_int_entry(&mut self, key: &[u8], value: i64) -> (Entry<'_>, bool) {
-        let new = self.put(key, Value::Int(value));
-        match self.get(key) {
-            Some(entry) => (entry, new),
-            None => unreachable!("a key that was put"),
+    pub(crate) fn insert_int(&mut self, key: &[u8], value: i64) -> Handle {
+        debug_assert!(!self.contains(key));
+        let slot = Slot::new(recipe(key, Value::Int(value)));
+        let handle = Handle::of(slot.entry());
+        match &mut self.form {
+            Form::Row(row) if row.slots.len() < ROW_MAX => row.push(slot),
+            _ => {
+                if matches!(self.form, Form::Row(_)) {
+                    self.become_table();
+                }
+                let Form::Table(table) = &mut self.form else { unreachable!("a row that became a table") };
+                table.insert(table.hash_of(key), slot);
+            }
         }
+        handle
     }
 
     #[inline]

@@ -6,7 +6,7 @@
 
 use super::tree::{Item, Tree};
 use crate::hash::HashSeed;
-use crate::packed::{Entry, Handle};
+use crate::packed::Entry;
 use crate::value::Value;
 use crate::values::Dict;
 
@@ -40,9 +40,8 @@ impl Large {
 
     /// Adds a member that is not there.
     pub(super) fn insert(&mut self, member: &[u8], score: f64) {
-        let (entry, new) = self.members.set_int_entry(member, score.to_bits() as i64);
-        debug_assert!(new);
-        self.order.insert(Item { score, member: Handle::of(entry) });
+        let handle = self.members.insert_int(member, score.to_bits() as i64);
+        self.order.insert(Item { score, member: handle });
     }
 
     /// Gives a member that is there another score.
