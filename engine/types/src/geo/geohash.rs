@@ -154,14 +154,14 @@ impl Cell {
         (LONGITUDE.part(self.longitude, self.steps), LATITUDE.part(self.latitude, self.steps))
     }
 
-    /// The cell so many cells to the east and to the north; beyond the edge of the map its other side.
+    /// The cell so many cells to the east and to the north; beyond the edge of the map its other side. The
+    /// very edges of the map in the east and north lie in cells beyond the last, which stay what they are.
     pub(super) fn neighbor(self, east: i32, north: i32) -> Cell {
-        let mask = u32::MAX >> (32 - self.steps);
-        Cell {
-            longitude: self.longitude.wrapping_add_signed(east) & mask,
-            latitude: self.latitude.wrapping_add_signed(north) & mask,
-            ..self
-        }
+        let moved = |part: u32, by: i32| match by {
+            0 => part,
+            by => part.wrapping_add_signed(by) & u32::MAX >> (32 - self.steps),
+        };
+        Cell { longitude: moved(self.longitude, east), latitude: moved(self.latitude, north), ..self }
     }
 }
 

@@ -64,18 +64,18 @@ pub(super) fn geoadd(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandErr
     if count == 0 || !count.is_multiple_of(3) || (conditions.new_only && conditions.present_only) {
         return Err(CommandError::Syntax);
     }
-    let mut pairs = Vec::with_capacity(count / 3);
-    for at in (from..args.len()).step_by(3) {
-        pairs.push((position(args.at(at), args.at(at + 1))?.score() as f64, args.at(at + 2)));
-    }
+    let place = |at: usize| Ok((position(args.at(at), args.at(at + 1))?.score(), args.at(at + 2)));
+    let places: Vec<(u64, &[u8])> =
+        (from..args.len()).step_by(3).map(place).collect::<Result<_, CommandError>>()?;
+    let pairs: Vec<(f64, &[u8])> = places.iter().map(|&(score, member)| (score as f64, member)).collect();
     let before = ctx.effects.dirty;
     add_to_key(ctx, args, &pairs, conditions)?;
     if ctx.effects.dirty > before && !ctx.effects.unreplicated {
         // A replica gets the scores: it need not compute them as we do.
         let mut command: Vec<Vec<u8>> = vec![b"zadd".to_vec()];
         command.extend((1..from).map(|at| args.at(at).to_vec()));
-        for (score, member) in pairs {
-            command.push(itoa::Buffer::new().format(score as u64).as_bytes().to_vec());
+        for (score, member) in places {
+            command.push(itoa::Buffer::new().format(score).as_bytes().to_vec());
             command.push(member.to_vec());
         }
         ctx.effects.replicate_instead(vec![command]);

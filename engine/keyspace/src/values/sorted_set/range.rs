@@ -135,6 +135,13 @@ impl SortedSet {
         match &self.0 {
             Form::Small(_) => self.walk_lex_range(range, direction),
             Form::Large(large) => {
+                // Where scores differ the ends decide first, as in Redis.
+                let (mut ends, len) = (large.order.range(0..self.len()), self.len());
+                let first = ends.next().map_or(&[][..], |item| item.member.entry().key());
+                let last = ends.next_back().map_or(first, |item| item.member.entry().key());
+                if len == 0 || range.is_below(last) || range.is_above(first) {
+                    return 0..0;
+                }
                 let start = large.order.partition(|item| range.is_below(item.member.entry().key()));
                 let end = large.order.partition(|item| !range.is_above(item.member.entry().key()));
                 start..end.max(start)
