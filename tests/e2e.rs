@@ -22,6 +22,7 @@ mod e2e {
     mod engine_standing;
     mod engine_startup;
     mod engine_sync;
+    mod engine_values;
     mod experiments;
     mod failover_clients;
     mod guardian;

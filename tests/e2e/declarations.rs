@@ -20,7 +20,9 @@ const COMMANDS: &str = "get set setnx setex psetex getset getdel getex mget mset
     zunion zinter zdiff zunionstore zinterstore zdiffstore zintercard zscan geoadd geodist geohash geopos \
     georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore lpush rpush lpushx rpushx \
     lpop rpop llen lindex lset linsert lrange ltrim lrem lpos lmove rpoplpush lmpop blpop brpop blmove brpoplpush \
-    blmpop sort sort_ro";
+    blmpop sort sort_ro \
+    setbit getbit bitcount bitpos bitop bitfield bitfield_ro pfadd pfcount pfmerge pfdebug pfselftest dump restore \
+    restore-asking";
 
 /// Those of connections and of administration that are declared beside their code in the crate of commands.
 const OTHERS: &str = "acl auth hello ping echo select quit reset client multi exec discard watch unwatch subscribe \

@@ -5,9 +5,11 @@
 //! the past where that deletes them at once. `TOPPLE_DIFF_COMMANDS` sets how many commands a family runs
 //! (20,000 unless told), `TOPPLE_DIFF_SEED` another seed.
 
+mod bits;
 mod hashes;
 mod lists;
 mod scripting;
+mod hyperloglog;
 mod sets;
 mod sort;
 mod sorted_sets;
@@ -326,7 +328,10 @@ fn fill(word: &str, random: &mut Random) -> Vec<u8> {
         "$E" => &["0", "1", "500", "100000", "250.5", "1000000", "20000000", "-1", "x", "inf"],
         "$W" => return degrees(random, 181),
         "$N" => return degrees(random, 87),
-        _ => return word.into(),
+        _ => {
+            let of_family = bits::fill(word, random).or_else(|| hyperloglog::fill(word, random));
+            return of_family.unwrap_or_else(|| word.into());
+        }
     };
     random.pick(pool).into()
 }

@@ -97,6 +97,8 @@ impl Persistence {
 impl Server {
     /// What a snapshot taken now says about itself.
     pub(crate) fn snapshot_info(&mut self) -> SnapshotInfo {
+        let policy = self.config.settings.maxmemory_policy;
+        let usage = (policy.is_lru() || policy.is_lfu()).then(|| self.access_clock(true));
         let settings = &self.config.settings;
         SnapshotInfo {
             created: self.now.wall.0 / 1000,
@@ -105,6 +107,7 @@ impl Server {
             functions: self.scripting.library_codes(),
             compression: if settings.rdbcompression { Compression::Lzf } else { Compression::None },
             checksum: if settings.rdbchecksum { Checksum::Crc64 } else { Checksum::Zero },
+            usage,
             key_delay: KeyDelay::from_setting(settings.rdb_key_save_delay),
         }
     }
@@ -251,7 +254,13 @@ impl Server {
         self.refresh_gates();
         let verify = if self.config.settings.rdbchecksum { Verify::Checksum } else { Verify::Nothing };
         let expired = if self.replicating.is_replica() { Expired::Keep } else { Expired::Drop };
-        Loader::new(self.fresh_dbs(), verify, expired, self.now.wall)
+        self.loader(verify, expired)
+    }
+
+    /// A loader into databases of its own.
+    pub(crate) fn loader(&self, verify: Verify, expired: Expired) -> Loader {
+        let (dbs, clock) = (self.fresh_dbs(), self.access_clock(true));
+        Loader::with(dbs, verify, expired, self.now.wall, self.limits, clock)
     }
 
     /// How far loading has come.

@@ -5,13 +5,18 @@
 
 use std::io;
 
-use keyspace::{Data, Db, Expiry, Value, WallMs};
+use keyspace::values::Limits;
+use keyspace::{Db, Entry, Expiry, WallMs};
 use persist::rdb::{
     Checksum, Compression, Item, KeyMeta, RdbError, Reader, Step, StringValue, Verify, Writer, WriterOptions,
 };
+use types::AccessClock;
 
 /// Bytes gathered before they are handed to the sink.
 const PIECE_BYTES: usize = 256 * 1024;
+
+/// Keys for which tables are made ahead on a file's word alone.
+const RESERVED_KEYS: u64 = 1 << 20;
 
 /// What a snapshot says about itself, and how it is written.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +33,8 @@ pub struct SnapshotInfo {
     pub compression: Compression,
     /// `rdbchecksum`.
     pub checksum: Checksum,
+    /// How to tell when or how often keys were used, where an eviction policy asks for it.
+    pub usage: Option<AccessClock>,
     /// `rdb-key-save-delay`: what `progress` is to wait when it hears of a key.
     pub key_delay: KeyDelay,
 }
@@ -73,20 +80,18 @@ pub fn write(
     sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress),
 ) -> io::Result<u64> {
-    let mut writer = Writer::new(WriterOptions { checksum: info.checksum, compression: info.compression });
+    let mut writer = Writer::new(WriterOptions {
+        checksum: info.checksum,
+        compression: info.compression,
+        ..WriterOptions::default()
+    });
     write_preamble(&mut writer, info);
     info.functions.iter().for_each(|code| writer.function(code));
     let mut keys = 0;
     for (index, db) in dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
         writer.select_db(index as u32, db.len() as u64, db.volatile_len() as u64);
         for entry in db.iter() {
-            let value = match entry.data() {
-                Data::String(Value::Int(number)) => StringValue::Int(number),
-                Data::String(Value::Bytes(bytes)) => StringValue::Bytes(bytes),
-                _ => continue,
-            };
-            let expires_at_ms = entry.expires_at().map(|WallMs(at)| at);
-            writer.string(entry.key(), value, KeyMeta { expires_at_ms, ..KeyMeta::default() });
+            writer.key(entry.key(), entry.data(), meta_of(entry, info.usage));
             keys += 1;
             if writer.pending().len() >= PIECE_BYTES {
                 sink(writer.pending())?;
@@ -102,6 +107,18 @@ pub fn write(
     sink(writer.pending())?;
     progress(Progress { keys, delay_us: 0 });
     Ok(writer.written())
+}
+
+fn meta_of(entry: Entry<'_>, usage: Option<AccessClock>) -> KeyMeta {
+    let counted = usage.and_then(AccessClock::policy_lfu);
+    KeyMeta {
+        expires_at_ms: entry.expires_at().map(|WallMs(at)| at),
+        lfu: counted.map(|lfu| lfu.counter(entry.access()) as u8),
+        lru_idle_s: match counted {
+            None => usage.map(|clock| clock.idle_seconds(entry.access()).into()),
+            Some(_) => None,
+        },
+    }
 }
 
 fn write_preamble(writer: &mut Writer, info: &SnapshotInfo) {
@@ -172,6 +189,42 @@ pub struct Loaded {
     pub version: String,
 }
 
+impl Loaded {
+    /// Counts a key, as loaded or as expired; whether it is to be stored.
+    fn admits(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        meta: KeyMeta,
+        (expired, now, replicated): (Expired, WallMs, bool),
+    ) -> bool {
+        let is_due = meta.expires_at_ms.is_some_and(|at| WallMs(at) <= now);
+        if !is_due || expired == Expired::Keep {
+            self.keys += 1;
+            return true;
+        }
+        self.expired += 1;
+        // The id stands before all keys.
+        if replicated {
+            self.expired_keys.push((db as u32, key.to_vec()));
+        }
+        false
+    }
+}
+
+fn expiry_of(meta: KeyMeta) -> Expiry {
+    meta.expires_at_ms.map_or(Expiry::Clear, |at| Expiry::At(WallMs(at)))
+}
+
+/// The access word of a key, by what the file tells of its use.
+fn stamp_of(meta: KeyMeta, access: AccessClock) -> u32 {
+    match (meta.lfu, meta.lru_idle_s) {
+        (Some(frequency), _) => access.of_frequency(frequency),
+        (None, Some(idle_s)) => access.of_idle(idle_s),
+        (None, None) => access.of_new(),
+    }
+}
+
 impl std::fmt::Debug for Loaded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Loaded {{ keys: {}, expired: {} }}", self.keys, self.expired)
@@ -186,6 +239,8 @@ pub struct Loader {
     db: usize,
     expired: Expired,
     now: WallMs,
+    /// How keys are stamped.
+    access: AccessClock,
     id: Option<[u8; 40]>,
     offset: Option<u64>,
     stream_db: u32,
@@ -195,6 +250,19 @@ pub struct Loader {
 impl Loader {
     /// A loader into `dbs`, which must be empty.
     pub fn new(dbs: Vec<Db>, verify: Verify, expired: Expired, now: WallMs) -> Self {
+        Self::with(dbs, verify, expired, now, Limits::default(), AccessClock::lru(now.0, true))
+    }
+
+    /// A loader into `dbs`, which must be empty; values get the encodings that `limits` ask for, keys the
+    /// access words of `access`.
+    pub fn with(
+        dbs: Vec<Db>,
+        verify: Verify,
+        expired: Expired,
+        now: WallMs,
+        limits: Limits,
+        access: AccessClock,
+    ) -> Self {
         let loaded = Loaded {
             dbs,
             functions: Vec::new(),
@@ -207,11 +275,12 @@ impl Loader {
             version: String::new(),
         };
         Self {
-            reader: Reader::new(verify),
+            reader: Reader::new(verify).with_limits(limits),
             loaded,
             db: 0,
             expired,
             now,
+            access,
             id: None,
             offset: None,
             stream_db: 0,
@@ -243,7 +312,6 @@ impl Loader {
 
     fn advance(&mut self) -> Result<bool, LoadError> {
         let Self { reader, loaded, .. } = self;
-        let stamp = (self.now.0 / 1000) as u32 & 0x00ff_ffff;
         loop {
             let offset = reader.offset();
             match reader.next()? {
@@ -256,22 +324,27 @@ impl Loader {
                     return Err(LoadError::NoSuchDb { db, offset, databases: loaded.dbs.len() });
                 }
                 Step::Item(Item::SelectDb(db)) => self.db = db as usize,
+                Step::Item(Item::ResizeDb { keys, .. }) => {
+                    loaded.dbs[self.db].reserve(keys.min(RESERVED_KEYS) as usize);
+                }
                 Step::Item(Item::Key { key, value, meta }) => {
-                    let deadline = meta.expires_at_ms.map(WallMs);
-                    if self.expired == Expired::Drop && deadline.is_some_and(|at| at <= self.now) {
-                        loaded.expired += 1;
-                        // The id stands before all keys.
-                        if self.id.is_some() {
-                            loaded.expired_keys.push((self.db as u32, key.to_vec()));
+                    let rules = (self.expired, self.now, self.id.is_some());
+                    if loaded.admits(self.db, key, meta, rules) {
+                        let (expiry, stamp) = (expiry_of(meta), stamp_of(meta, self.access));
+                        let db = &mut loaded.dbs[self.db];
+                        let hash = db.hash_of(key);
+                        match value {
+                            StringValue::Int(number) => db.set_int(hash, key, number, expiry, stamp),
+                            StringValue::Bytes(bytes) => db.set_bytes(hash, key, bytes, expiry, stamp),
                         }
-                        continue;
                     }
-                    loaded.keys += 1;
-                    let db = &mut loaded.dbs[self.db];
-                    let (hash, expiry) = (db.hash_of(key), deadline.map_or(Expiry::Clear, Expiry::At));
-                    match value {
-                        StringValue::Int(number) => db.set_int(hash, key, number, expiry, stamp),
-                        StringValue::Bytes(bytes) => db.set_bytes(hash, key, bytes, expiry, stamp),
+                }
+                Step::Item(Item::Object { key, object, meta }) => {
+                    let rules = (self.expired, self.now, self.id.is_some());
+                    if loaded.admits(self.db, key, meta, rules) {
+                        let db = &mut loaded.dbs[self.db];
+                        let hash = db.hash_of(key);
+                        db.set_object(hash, key, object, expiry_of(meta), stamp_of(meta, self.access));
                     }
                 }
                 Step::Item(Item::Aux { key, value }) => {
@@ -341,7 +414,7 @@ mod tests {
         assert_eq!((loaded.keys, loaded.expired), (749, 251));
         assert_eq!(loaded.replication, Some(([b'a'; 40], 77, 0)));
         let hash = loaded.dbs[2].hash_of(b"key999");
-        assert_eq!(loaded.dbs[2].get(hash, b"key999").unwrap().value(), Value::Int(999));
+        assert_eq!(loaded.dbs[2].get(hash, b"key999").unwrap().value(), keyspace::Value::Int(999));
     }
 
     #[test]

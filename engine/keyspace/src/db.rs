@@ -61,6 +61,11 @@ impl Db {
         self.table.bytes() + self.scratch.capacity()
     }
 
+    /// Makes room for so many keys, which are about to come; of use only while there is none.
+    pub fn reserve(&mut self, keys: usize) {
+        self.table.reserve(keys);
+    }
+
     /// The hash that all other calls take beside the key.
     #[inline]
     pub fn hash_of(&self, key: &[u8]) -> KeyHash {

@@ -34,6 +34,9 @@ const MAX_DEPTH: u32 = 40;
 /// A segment with more entries than this splits: 6.3 of 7 lanes of each home bucket.
 const SPLIT_ABOVE: u32 = full_above(BUCKETS);
 
+/// Keys for which a segment is made ahead of them: some get more than their share.
+const RESERVED_PER_SEGMENT: usize = SPLIT_ABOVE as usize * 9 / 10;
+
 /// Two buddies with at most this many entries together merge; half of what would split again.
 const MERGE_UP_TO: u32 = SPLIT_ABOVE / 2;
 
@@ -307,6 +310,23 @@ impl Table {
     }
 
     // --- Growing ---
+
+    /// Makes the segments that so many keys will need, where there are none yet.
+    pub(crate) fn reserve(&mut self, keys: usize) {
+        let segments = keys.div_ceil(RESERVED_PER_SEGMENT).next_power_of_two();
+        let depth = segments.trailing_zeros();
+        if !self.directory.is_empty() || depth == 0 || depth > MAX_DEPTH {
+            return;
+        }
+        self.bucket_bits = BUCKET_BITS;
+        self.depth = depth;
+        self.directory.reserve_exact(segments);
+        for index in 0..segments {
+            let start = (index as u64) << (64 - depth);
+            let id = self.add_segment(Grown::new(BUCKETS, depth, start));
+            self.directory.push(Pointer::new(id, depth));
+        }
+    }
 
     /// Makes the first segment.
     #[cold]

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use keyspace::{Data, Value};
 use topple_persist::rdb::{Item, KeyMeta, Reader, Step, StringValue, Verify, Writer, WriterOptions};
 use topple_persist::{crc64, lzf};
 
@@ -25,7 +26,8 @@ fn write(keys: &[(String, String)]) -> Vec<u8> {
     writer.header();
     writer.select_db(0, KEYS, 0);
     for (key, value) in keys {
-        writer.string(key.as_bytes(), StringValue::Bytes(value.as_bytes()), KeyMeta::default());
+        let value = Data::String(Value::Bytes(value.as_bytes()));
+        writer.key(key.as_bytes(), value, KeyMeta::default());
         if writer.pending().len() > PIECE_BYTES {
             file.extend_from_slice(writer.pending());
             writer.clear_pending();
@@ -61,7 +63,7 @@ fn snapshot(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(file.len() as u64));
     group.bench_function("crc64", |bench| bench.iter(|| crc64::update(0, black_box(&file))));
     let text = b"The quick brown fox jumps over the lazy dog. ".repeat(100);
-    let mut compressor = lzf::Compressor::new();
+    let mut compressor = lzf::Compressor::default();
     let mut packed = Vec::new();
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("lzf", |bench| {

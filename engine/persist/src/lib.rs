@@ -5,13 +5,14 @@
 //! [`rdb::Reader`] from either, in pieces of any size.
 //!
 //! ```
-//! use topple_persist::rdb::{self, Item, KeyMeta, Reader, Step, StringValue, Writer, WriterOptions};
+//! use keyspace::{Data, Value};
+//! use topple_persist::rdb::{self, Item, KeyMeta, Reader, Step, Writer, WriterOptions};
 //!
 //! let mut writer = Writer::new(WriterOptions::default());
 //! writer.header();
 //! writer.aux(b"redis-ver", b"7.2.4");
 //! writer.select_db(0, 1, 0);
-//! writer.string(b"greeting", StringValue::Bytes(b"hello"), KeyMeta::default());
+//! writer.key(b"greeting", Data::String(Value::Bytes(b"hello")), KeyMeta::default());
 //! writer.end();
 //! // A server writes `writer.pending()` to its file and calls `writer.clear_pending()`
 //! // whenever that has grown to a good size for one write.
@@ -37,8 +38,8 @@
 //! # Ok::<(), rdb::RdbError>(())
 //! ```
 //!
-//! Deliberately absent: values other than strings (the reader names the type it met and where),
-//! the append-only file, and any decision about what a loaded key means (expired keys, duplicate
+//! Deliberately absent: module values and hashes whose fields expire (the reader names the type it met
+//! and where), the append-only file, and any decision about what a loaded key means (expired keys, duplicate
 //! keys and database numbers are the caller's business).
 
 #![forbid(unsafe_code)]

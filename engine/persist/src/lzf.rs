@@ -5,6 +5,10 @@
 //! - otherwise a match of `(c >> 5) + 2` bytes (when `c >> 5` is 7, the next byte is added to the
 //!   length) that starts `((c & 31) << 8 | next byte) + 1` bytes before the end of the output.
 //!
+//! Which of all possible outputs the compressor makes follows liblzf, as Redis has it, down to its choice
+//! of matches: a DUMP is the same bytes, whoever made it. In a file, where nobody compares, smaller tables
+//! are used for short inputs, and collisions cost a match here and there.
+//!
 //! [`Compressor`] keeps its table of positions between calls, so that a short string pays nothing
 //! for clearing it. [`decompress`] trusts nothing: it never reads or allocates beyond what the
 //! input really yields.
@@ -17,16 +21,31 @@ const MAX_DISTANCE: usize = 1 << 13;
 const MAX_MATCH: usize = 7 + 255 + 2;
 /// Shortest match that the compressor looks for.
 const MIN_MATCH: usize = 3;
+/// Bytes at the end that a match leaves alone, as a rule.
+const TAIL: usize = 2;
+/// Beyond this room, the first bytes of a match are compared without regard to the tail.
+const UNROLLED: usize = 16;
 /// Longest run of literals.
 const MAX_LITERALS: usize = 32;
 /// Most output bytes that one input byte can stand for (a match of 264 takes three).
 const MAX_EXPANSION: usize = MAX_MATCH / 3;
-/// The whole table has `1 << TABLE_BITS` slots; short inputs use only part of it, which stays in
-/// the processor's first cache.
-const TABLE_BITS: u32 = 14;
-const TABLE_SLOTS: usize = 1 << TABLE_BITS;
-const SHORT_TABLE_BITS: u32 = 10;
+/// Slots of the table that finds what liblzf finds.
+const EXACT_SLOTS: usize = 1 << 16;
+/// Slots of the table that is fast; short inputs use only part of it, which stays in the processor's
+/// first cache.
+const FAST_SLOTS: usize = 1 << 14;
+const SHORT_SLOTS: usize = 1 << 10;
 const SHORT_INPUT: usize = 2048;
+
+/// What matters more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effort {
+    /// Speed.
+    #[default]
+    Fast,
+    /// The same bytes as liblzf.
+    Exact,
+}
 
 /// The compressed form does not yield what was promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +64,7 @@ impl std::error::Error for Corrupt {}
 pub struct Compressor {
     /// Where a hash of three bytes was last seen, as `base + position` of that time. What is
     /// below the present `base` belongs to an earlier input and counts as empty.
-    table: Box<[u32; TABLE_SLOTS]>,
+    table: Box<[u32]>,
     base: u32,
     /// The `base` of the next input.
     next_base: u32,
@@ -53,36 +72,49 @@ pub struct Compressor {
 
 impl Default for Compressor {
     fn default() -> Self {
-        Compressor::new()
+        Compressor::new(Effort::Fast)
     }
 }
 
 impl Compressor {
-    /// A compressor with an empty table (64 KB).
+    /// A compressor with an empty table (64 KB, or 256 KB to be exact).
     #[must_use]
-    pub fn new() -> Self {
-        Compressor { table: Box::new([0; TABLE_SLOTS]), base: 1, next_base: 1 }
+    pub fn new(effort: Effort) -> Self {
+        let slots = match effort {
+            Effort::Fast => FAST_SLOTS,
+            Effort::Exact => EXACT_SLOTS,
+        };
+        Compressor { table: vec![0; slots].into_boxed_slice(), base: 1, next_base: 1 }
     }
 
     /// Appends the compressed form of `input` to `output` and gives its length, or leaves
     /// `output` as it was and gives `None` when that form would be longer than `limit` bytes.
     pub fn compress(&mut self, input: &[u8], output: &mut Vec<u8>, limit: usize) -> Option<usize> {
         self.forget_earlier_inputs(u32::try_from(input.len()).ok()?)?;
-        let bits = if input.len() <= SHORT_INPUT { SHORT_TABLE_BITS } else { TABLE_BITS };
+        let slots = match self.table.len() {
+            FAST_SLOTS if input.len() <= SHORT_INPUT => SHORT_SLOTS,
+            slots => slots,
+        };
         let start = output.len();
-        let mut literals_from = 0;
-        let mut at = 0;
+        // Where liblzf would write next: it leaves a byte for the run of literals it is in.
+        let next = |output: &Vec<u8>, pending: usize| {
+            output.len() - start + pending / MAX_LITERALS * (MAX_LITERALS + 1) + 1 + pending % MAX_LITERALS
+        };
+        let (mut at, mut literals_from) = (0, 0);
         while let Some(three) = three_at(input, at) {
-            let earlier = self.replace(three, at, bits);
+            let pending = at - literals_from;
+            let earlier = self.replace(three, at, slots);
             let length = earlier.map_or(0, |earlier| match_length(input, earlier, at));
-            if length < MIN_MATCH {
+            let room = match length {
+                0 => 0,
+                _ => 4 - usize::from(pending.is_multiple_of(MAX_LITERALS)),
+            };
+            if next(output, pending) + room >= limit {
+                output.truncate(start);
+                return None;
+            }
+            if length == 0 {
                 at += 1;
-                // Every pending literal costs a byte, their run another, and the rest two at the
-                // very least: past the limit there is no way back.
-                if output.len() - start + (at - literals_from) + 3 > limit {
-                    output.truncate(start);
-                    return None;
-                }
                 continue;
             }
             push_literals(&input[literals_from..at], output);
@@ -92,17 +124,16 @@ impl Compressor {
             // The end of a match is worth remembering; every position inside it hardly is.
             for inside in [at - 2, at - 1] {
                 if let Some(three) = three_at(input, inside) {
-                    self.replace(three, inside, bits);
+                    self.replace(three, inside, slots);
                 }
             }
         }
-        push_literals(&input[literals_from..], output);
-        let length = output.len() - start;
-        if length > limit {
+        if next(output, at - literals_from) + 3 > limit {
             output.truncate(start);
             return None;
         }
-        Some(length)
+        push_literals(&input[literals_from..], output);
+        Some(output.len() - start)
     }
 
     /// Prepares the table for an input of `length` bytes; `None` when positions do not fit.
@@ -117,10 +148,11 @@ impl Compressor {
     }
 
     /// Notes that `three` bytes were seen at `at`; gives where they may have been before.
-    fn replace(&mut self, three: [u8; MIN_MATCH], at: usize, bits: u32) -> Option<usize> {
+    fn replace(&mut self, three: [u8; MIN_MATCH], at: usize, slots: usize) -> Option<usize> {
         let [a, b, c] = three.map(u32::from);
-        let hash = (a << 16 | b << 8 | c).wrapping_mul(0x9e37_79b1) >> (32 - bits);
-        let slot = &mut self.table[hash as usize & (TABLE_SLOTS - 1)];
+        let word = a << 16 | b << 8 | c;
+        let hash = (word >> 8).wrapping_sub(word.wrapping_mul(5));
+        let slot = &mut self.table[hash as usize & (slots - 1)];
         let seen = std::mem::replace(slot, self.base + at as u32);
         seen.checked_sub(self.base).map(|position| position as usize)
     }
@@ -130,14 +162,20 @@ fn three_at(input: &[u8], at: usize) -> Option<[u8; MIN_MATCH]> {
     input.get(at..)?.first_chunk().copied()
 }
 
-/// How many bytes from `at` on repeat those from `earlier` on; 0 when that is too far back.
+/// How many bytes from `at` on repeat those from `earlier` on; 0 when they are too few, or too far back, or
+/// at the very beginning, which liblzf takes for an empty slot.
 fn match_length(input: &[u8], earlier: usize, at: usize) -> usize {
-    if at - earlier > MAX_DISTANCE || input[at] != input[earlier] {
+    if earlier == 0 || at - earlier > MAX_DISTANCE || input[at] != input[earlier] {
         return 0;
     }
-    let longest = MAX_MATCH.min(input.len() - at);
+    let room = MAX_MATCH.min(input.len() - at - TAIL);
+    let least = if room > UNROLLED { MIN_MATCH + UNROLLED } else { MIN_MATCH };
+    let longest = room.max(least);
     let (now, before) = (&input[at..at + longest], &input[earlier..earlier + longest]);
-    now.iter().zip(before).take_while(|(a, b)| a == b).count()
+    match now.iter().zip(before).take_while(|(a, b)| a == b).count() {
+        0..MIN_MATCH => 0,
+        length => length,
+    }
 }
 
 fn push_literals(literals: &[u8], output: &mut Vec<u8>) {
@@ -229,14 +267,14 @@ mod tests {
 
     #[test]
     fn repeats_shrink() {
-        let mut compressor = Compressor::new();
+        let mut compressor = Compressor::default();
         assert!(round_trip(&mut compressor, &[b'a'; 10_000]) < 150);
         assert!(round_trip(&mut compressor, &b"the quick brown fox ".repeat(100)) < 80);
     }
 
     #[test]
     fn gives_up_at_the_limit_and_leaves_no_trace() {
-        let mut compressor = Compressor::new();
+        let mut compressor = Compressor::default();
         let noise: Vec<u8> = (0..200u8).collect();
         let mut output = b"x".to_vec();
         assert_eq!(compressor.compress(&noise, &mut output, noise.len() - 4), None);
@@ -247,7 +285,7 @@ mod tests {
 
     #[test]
     fn positions_of_earlier_inputs_are_never_matched() {
-        let mut compressor = Compressor::new();
+        let mut compressor = Compressor::default();
         compressor.next_base = u32::MAX - 1_000;
         for round in 0..100 {
             round_trip(&mut compressor, &[b'a' + (round % 26); 300]);
@@ -278,7 +316,7 @@ mod tests {
             inputs in prop::collection::vec(
                 prop::collection::vec(prop_oneof![Just(0u8), Just(1), any::<u8>()], 0..5_000), 1..5),
         ) {
-            let mut compressor = Compressor::new();
+            let mut compressor = Compressor::default();
             for input in &inputs {
                 round_trip(&mut compressor, input);
             }

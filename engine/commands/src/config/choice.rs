@@ -171,6 +171,11 @@ impl Setting for BytesOrPercent {
 
 impl Policy {
     /// Whether uses are counted rather than timed.
+    pub fn is_lru(self) -> bool {
+        matches!(self, Policy::VolatileLru | Policy::AllkeysLru)
+    }
+
+    /// Whether it counts uses.
     pub fn is_lfu(self) -> bool {
         matches!(self, Policy::VolatileLfu | Policy::AllkeysLfu)
     }

@@ -201,7 +201,7 @@ impl Server {
                 }
             }
             Action::StartFullSync(position) => {
-                let loader = Loader::new(self.fresh_dbs(), Verify::Checksum, Expired::Keep, self.now.wall);
+                let loader = self.loader(Verify::Checksum, Expired::Keep);
                 if let Some(upstream) = &mut self.replicating.upstream {
                     upstream.sync = Some((position, loader));
                     upstream.sync_failed = None;

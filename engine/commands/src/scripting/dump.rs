@@ -14,7 +14,11 @@ const WRONG: &str = "ERR DUMP payload version or checksum are wrong";
 
 /// The payload of these libraries.
 pub(super) fn payload<'a>(codes: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let options = WriterOptions { checksum: Checksum::Zero, compression: Compression::Lzf };
+    let options = WriterOptions {
+        checksum: Checksum::Zero,
+        compression: Compression::Lzf,
+        effort: persist::lzf::Effort::Exact,
+    };
     let mut writer = Writer::new(options);
     codes.for_each(|code| writer.function(code));
     let mut payload = writer.pending().to_vec();

@@ -1,12 +1,14 @@
 //! Taking elements off the bytes at hand, which may stop short of any of them.
 //!
-//! Nothing is copied or decompressed here: a string becomes the range it occupies, so that an
-//! element that is not complete yet costs next to nothing when it is tried again.
+//! Nothing is copied or decompressed while elements are looked for: a string becomes the range it
+//! occupies, so that an element that is not complete yet costs next to nothing when it is tried
+//! again. Only [`Text::lend`] makes bytes of it.
 
 use std::ops::Range;
 
 use super::error::{ErrorKind, RdbError};
 use super::format::{MAX_STRING_BYTES, encoding};
+use crate::lzf;
 
 /// Why an element was not taken.
 #[derive(Debug)]
@@ -24,6 +26,25 @@ pub(super) enum Text {
     Compressed { packed: Range<usize>, length: usize, offset: u64 },
 }
 
+impl Text {
+    /// The string's bytes: a part of `data`, or written into `spare`.
+    pub(super) fn lend<'b>(&self, data: &'b [u8], spare: &'b mut Vec<u8>) -> Result<&'b [u8], Stop> {
+        match self {
+            Text::Plain(range) => return Ok(&data[range.clone()]),
+            Text::Int(number) => {
+                spare.clear();
+                spare.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+            }
+            Text::Compressed { packed, length, offset } => {
+                if lzf::decompress(&data[packed.clone()], *length, spare).is_err() {
+                    return Cursor::fail(*offset, ErrorKind::InvalidLzf);
+                }
+            }
+        }
+        Ok(spare)
+    }
+}
+
 /// A first byte (or more) of a string: a length, or a special form.
 enum Length {
     Plain(u64),
@@ -34,18 +55,30 @@ enum Length {
 pub(super) struct Cursor<'a> {
     data: &'a [u8],
     pub(super) at: usize,
+    /// What lies before has been taken for good, whatever becomes of the element behind it.
+    pub(super) kept: usize,
     /// The file's bytes before `data`.
     base: u64,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(data: &'a [u8], at: usize, base: u64) -> Self {
-        Cursor { data, at, base }
+        Cursor { data, at, kept: at, base }
     }
 
     /// The offset in the file of the next byte.
     pub(super) fn offset(&self) -> u64 {
         self.base + self.at as u64
+    }
+
+    /// The bytes that elements are ranges of.
+    pub(super) fn data(&self) -> &'a [u8] {
+        self.data
+    }
+
+    /// Takes what has been read for good: it is not read again when more bytes come.
+    pub(super) fn keep(&mut self) {
+        self.kept = self.at;
     }
 
     pub(super) fn fail<T>(offset: u64, kind: ErrorKind) -> Result<T, Stop> {
@@ -69,6 +102,17 @@ impl<'a> Cursor<'a> {
         let bytes = self.data.get(self.at..).and_then(<[u8]>::first_chunk).ok_or(Stop::NeedMore)?;
         self.at += N;
         Ok(*bytes)
+    }
+
+    /// The offset in the file of the first byte that has not been taken for good.
+    pub(super) fn kept_offset(&self) -> u64 {
+        self.base + self.kept as u64
+    }
+
+    /// `length` bytes that are all there.
+    pub(super) fn bytes(&mut self, length: u64) -> Result<&'a [u8], Stop> {
+        let range = self.range(length)?;
+        Ok(&self.data[range])
     }
 
     /// A range of `length` bytes that are all there.

@@ -39,8 +39,10 @@ pub enum ErrorKind {
     NumberTooLarge(u64),
     /// A compressed string that does not decompress to its length.
     InvalidLzf,
-    /// A value of a type other than string; its name.
+    /// A value of a type that is not supported; its name.
     UnsupportedValueType(&'static str),
+    /// A value whose parts do not follow its format; the format's name.
+    InvalidValue(&'static str),
     /// A byte that is neither an opcode nor a value type.
     UnknownType(u8),
     /// Functions in the form of a Redis 7.0 release candidate.
@@ -73,8 +75,9 @@ impl fmt::Display for RdbError {
             ErrorKind::NumberTooLarge(number) => write!(f, "number {number} out of range at offset {at}"),
             ErrorKind::InvalidLzf => write!(f, "invalid LZF compressed string at offset {at}"),
             ErrorKind::UnsupportedValueType(name) => {
-                write!(f, "value of type {name} at offset {at}: this version stores strings only")
+                write!(f, "value of type {name} at offset {at} is not supported")
             }
+            ErrorKind::InvalidValue(name) => write!(f, "invalid {name} at offset {at}"),
             ErrorKind::UnknownType(code) => write!(f, "unknown opcode or value type {code} at offset {at}"),
             ErrorKind::PreReleaseFunction => {
                 write!(f, "functions of a pre-release format at offset {at} are not supported")

@@ -28,9 +28,6 @@ pub(super) mod opcode {
     pub(crate) const END: u8 = 255;
 }
 
-/// The only value type that this version stores.
-pub(super) const TYPE_STRING: u8 = 0;
-
 /// Special forms of a string: the low bits of a first byte whose two high bits are set.
 pub(super) mod encoding {
     pub(crate) const INT8: u8 = 0;
@@ -41,7 +38,7 @@ pub(super) mod encoding {
     pub(crate) const SPECIAL: u8 = 0xc0;
 }
 
-/// The name of a value type that is not a plain string, for the message that refuses it.
+/// The name of a form of values other than plain strings, for messages about what is wrong with one.
 pub(super) fn type_name(code: u8) -> Option<&'static str> {
     Some(match code {
         1 => "list",

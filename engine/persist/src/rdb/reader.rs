@@ -5,10 +5,14 @@
 //! grows with what has arrived and never with what a length in the file promises. The checksum is
 //! carried over large pieces, as they leave the buffer.
 
+use keyspace::Object;
+use keyspace::values::Limits;
+
 use super::cursor::{Cursor, Stop, Text};
 use super::error::{ErrorKind, RdbError};
 use super::format::{self, KeyMeta, ModuleId, StringValue, opcode};
-use crate::{crc64, lzf};
+use super::values::{Builder, Spare, code};
+use crate::crc64;
 
 /// Whether the checksum of the file is compared (`rdbchecksum`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub enum Checked {
 }
 
 /// What [`Reader::next`] found.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Step<'a> {
     /// All that was fed has been taken; the next item is not complete yet.
     NeedMore,
@@ -48,7 +52,7 @@ pub enum Step<'a> {
 }
 
 /// A part of the file.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Item<'a> {
     /// The signature, always first.
     Header {
@@ -89,6 +93,17 @@ pub enum Item<'a> {
         /// Expiry and usage.
         meta: KeyMeta,
     },
+    /// A key with a value of another type.
+    Object {
+        /// Its name.
+        key: &'a [u8],
+        /// Its value.
+        object: Object,
+        /// Expiry and usage.
+        meta: KeyMeta,
+    },
+    /// A key whose value has no elements: no such key exists.
+    EmptyKey(&'a [u8]),
     /// A function library's source.
     Function(&'a [u8]),
     /// Data that a module keeps beside the keys. It has been passed over.
@@ -101,13 +116,34 @@ pub enum Item<'a> {
 /// An item as ranges of the buffer, before anything is lent out.
 #[derive(Debug)]
 enum Parsed {
-    Header { version: u16 },
-    Aux { key: Text, value: Text },
+    Header {
+        version: u16,
+    },
+    Aux {
+        key: Text,
+        value: Text,
+    },
     SelectDb(u32),
-    ResizeDb { keys: u64, volatile: u64 },
-    SlotInfo { slot: u64, keys: u64, volatile: u64 },
+    ResizeDb {
+        keys: u64,
+        volatile: u64,
+    },
+    SlotInfo {
+        slot: u64,
+        keys: u64,
+        volatile: u64,
+    },
     Meta(KeyMeta),
-    Key { key: Text, value: Text },
+    Key {
+        key: Text,
+        value: Text,
+    },
+    /// A key whose value, of this code, is to be built.
+    Begin {
+        key: Text,
+        code: u8,
+    },
+    Object(Option<Object>),
     Function(Text),
     ModuleAux(ModuleId),
     End,
@@ -118,6 +154,8 @@ enum Parsed {
 enum State {
     Header,
     Body,
+    /// Inside a value; its key is in `Reader::key`.
+    Value(Builder),
     Checksum,
     Done(Checked),
     Failed(RdbError),
@@ -141,8 +179,11 @@ pub struct Reader {
     summed: usize,
     crc: u64,
     /// Where a key or value goes that does not lie in the buffer as it is.
-    first: Vec<u8>,
-    second: Vec<u8>,
+    spare: Spare,
+    /// The key whose value is being built.
+    key: Vec<u8>,
+    /// When compact encodings of values end.
+    limits: Limits,
 }
 
 impl Reader {
@@ -160,9 +201,17 @@ impl Reader {
             base: 0,
             summed: 0,
             crc: 0,
-            first: Vec::new(),
-            second: Vec::new(),
+            spare: Spare::default(),
+            key: Vec::new(),
+            limits: Limits::default(),
         }
+    }
+
+    /// Reads values into the encodings that these limits ask for, instead of the default ones.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// Adds the next bytes of the file. Call [`next`](Reader::next) until it needs more before
@@ -210,19 +259,24 @@ impl Reader {
     /// [`RdbError`] when the file cannot be loaded; further calls give the same error.
     #[allow(clippy::should_implement_trait, reason = "items are lent, which Iterator cannot express")]
     pub fn next(&mut self) -> Result<Step<'_>, RdbError> {
-        let parsed = match self.parse().and_then(|parsed| self.unpack(parsed)) {
+        let parsed = match self.parse() {
             Ok(parsed) => parsed,
             Err(Stop::NeedMore) => return Ok(Step::NeedMore),
-            Err(Stop::Error(error)) => {
-                self.state = State::Failed(error.clone());
-                return Err(error);
-            }
+            Err(Stop::Error(error)) => return self.fail(error),
         };
         let meta = match parsed {
-            Parsed::Key { .. } => std::mem::take(&mut self.meta),
+            Parsed::Key { .. } | Parsed::Object(_) => std::mem::take(&mut self.meta),
             _ => KeyMeta::default(),
         };
-        Ok(self.lend(&parsed, meta))
+        if let Err(Stop::Error(error)) = self.unpack(&parsed) {
+            return self.fail(error);
+        }
+        Ok(self.lend(parsed, meta))
+    }
+
+    fn fail(&mut self, error: RdbError) -> Result<Step<'_>, RdbError> {
+        self.state = State::Failed(error.clone());
+        Err(error)
     }
 
     /// To be called when the input has ended.
@@ -234,7 +288,7 @@ impl Reader {
         match &self.state {
             State::Done(_) => Ok(()),
             State::Failed(error) => Err(error.clone()),
-            State::Header | State::Body | State::Checksum => {
+            State::Header | State::Body | State::Value(_) | State::Checksum => {
                 Err(RdbError { offset: self.base + self.filled as u64, kind: ErrorKind::UnexpectedEnd })
             }
         }
@@ -245,9 +299,16 @@ impl Reader {
     fn parse(&mut self) -> Result<Parsed, Stop> {
         loop {
             let mut cursor = Cursor::new(&self.buffer[..self.filled], self.taken, self.base);
-            let parsed = match &self.state {
+            let parsed = match &mut self.state {
                 State::Header => header(&mut cursor)?,
                 State::Body => body(&mut cursor, self.meta)?,
+                State::Value(builder) => {
+                    let built = builder.advance(&mut cursor, &mut self.spare, &self.limits);
+                    self.taken = cursor.kept;
+                    let object = built?;
+                    self.state = State::Body;
+                    return Ok(Parsed::Object(object));
+                }
                 State::Checksum => Parsed::Checksum(u64::from_le_bytes(cursor.array()?)),
                 State::Done(_) => return Ok(Parsed::End),
                 State::Failed(error) => return Err(Stop::Error(error.clone())),
@@ -255,6 +316,7 @@ impl Reader {
             let start = std::mem::replace(&mut self.taken, cursor.at);
             match parsed {
                 Parsed::Meta(meta) => self.meta = meta,
+                Parsed::Begin { key, code } => self.begin(&key, code)?,
                 Parsed::End if self.version < format::FIRST_WITH_CHECKSUM => {
                     self.state = State::Done(Checked::Absent);
                 }
@@ -273,6 +335,17 @@ impl Reader {
         }
     }
 
+    /// Begins a value of this code, which [`body`] has found to exist.
+    fn begin(&mut self, key: &Text, code: u8) -> Result<(), Stop> {
+        let key = key.lend(&self.buffer, &mut self.spare.first)?;
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        if let Some(builder) = Builder::new(code) {
+            self.state = State::Value(builder);
+        }
+        Ok(())
+    }
+
     fn check(&self, stored: u64, at: usize) -> Result<Checked, Stop> {
         if self.verify == Verify::Nothing {
             Ok(Checked::Skipped)
@@ -288,7 +361,7 @@ impl Reader {
 
     /// Carries the checksum over what has been taken.
     fn sum(&mut self) {
-        let summing = matches!(self.state, State::Header | State::Body);
+        let summing = matches!(self.state, State::Header | State::Body | State::Value(_));
         if summing && self.verify == Verify::Checksum {
             self.crc = crc64::update(self.crc, &self.buffer[self.summed..self.taken]);
         }
@@ -297,44 +370,50 @@ impl Reader {
 
     /// Puts the strings of an item that do not lie in the buffer as they are where they can be
     /// lent from.
-    fn unpack(&mut self, parsed: Parsed) -> Result<Parsed, Stop> {
-        match &parsed {
+    fn unpack(&mut self, parsed: &Parsed) -> Result<(), Stop> {
+        let Spare { first, second } = &mut self.spare;
+        match parsed {
             Parsed::Aux { key, value } => {
-                unpack(&self.buffer, key, &mut self.first)?;
-                unpack(&self.buffer, value, &mut self.second)?;
+                key.lend(&self.buffer, first)?;
+                value.lend(&self.buffer, second)?;
             }
             Parsed::Key { key, value } => {
-                unpack(&self.buffer, key, &mut self.first)?;
+                key.lend(&self.buffer, first)?;
                 if !matches!(value, Text::Int(_)) {
-                    unpack(&self.buffer, value, &mut self.second)?;
+                    value.lend(&self.buffer, second)?;
                 }
             }
-            Parsed::Function(code) => unpack(&self.buffer, code, &mut self.first)?,
+            Parsed::Function(code) => {
+                code.lend(&self.buffer, first)?;
+            }
             _ => {}
         }
-        Ok(parsed)
+        Ok(())
     }
 
-    fn lend(&self, parsed: &Parsed, meta: KeyMeta) -> Step<'_> {
+    fn lend(&self, parsed: Parsed, meta: KeyMeta) -> Step<'_> {
+        let Spare { first, second } = &self.spare;
         let item = match parsed {
             Parsed::Key { key, value } => Item::Key {
-                key: self.lent(key, &self.first),
+                key: self.lent(&key, first),
                 value: match value {
-                    Text::Int(number) => StringValue::Int(*number),
-                    value => StringValue::Bytes(self.lent(value, &self.second)),
+                    Text::Int(number) => StringValue::Int(number),
+                    value => StringValue::Bytes(self.lent(&value, second)),
                 },
                 meta,
             },
+            Parsed::Object(Some(object)) => Item::Object { key: &self.key, object, meta },
+            Parsed::Object(None) => Item::EmptyKey(&self.key),
             Parsed::Aux { key, value } => {
-                Item::Aux { key: self.lent(key, &self.first), value: self.lent(value, &self.second) }
+                Item::Aux { key: self.lent(&key, first), value: self.lent(&value, second) }
             }
-            Parsed::Function(code) => Item::Function(self.lent(code, &self.first)),
-            &Parsed::Header { version } => Item::Header { version },
-            &Parsed::SelectDb(db) => Item::SelectDb(db),
-            &Parsed::ResizeDb { keys, volatile } => Item::ResizeDb { keys, volatile },
-            &Parsed::SlotInfo { slot, keys, volatile } => Item::SlotInfo { slot, keys, volatile },
-            &Parsed::ModuleAux(module) => Item::ModuleAux { module },
-            Parsed::Meta(_) | Parsed::End | Parsed::Checksum(_) => return self.done(),
+            Parsed::Function(code) => Item::Function(self.lent(&code, first)),
+            Parsed::Header { version } => Item::Header { version },
+            Parsed::SelectDb(db) => Item::SelectDb(db),
+            Parsed::ResizeDb { keys, volatile } => Item::ResizeDb { keys, volatile },
+            Parsed::SlotInfo { slot, keys, volatile } => Item::SlotInfo { slot, keys, volatile },
+            Parsed::ModuleAux(module) => Item::ModuleAux { module },
+            Parsed::Meta(_) | Parsed::Begin { .. } | Parsed::End | Parsed::Checksum(_) => return self.done(),
         };
         Step::Item(item)
     }
@@ -350,24 +429,6 @@ impl Reader {
         match self.state {
             State::Done(checked) => Step::Done { checked, trailing: &self.buffer[self.taken..self.filled] },
             _ => Step::NeedMore,
-        }
-    }
-}
-
-/// Writes a string into `output` unless it lies in the buffer as it is.
-fn unpack(buffer: &[u8], text: &Text, output: &mut Vec<u8>) -> Result<(), Stop> {
-    match text {
-        Text::Plain(_) => Ok(()),
-        Text::Int(number) => {
-            output.clear();
-            output.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
-            Ok(())
-        }
-        Text::Compressed { packed, length, offset } => {
-            match lzf::decompress(&buffer[packed.clone()], *length, output) {
-                Ok(()) => Ok(()),
-                Err(lzf::Corrupt) => Cursor::fail(*offset, ErrorKind::InvalidLzf),
-            }
         }
     }
 }
@@ -396,8 +457,11 @@ fn header(cursor: &mut Cursor<'_>) -> Result<Parsed, Stop> {
 fn body(cursor: &mut Cursor<'_>, meta: KeyMeta) -> Result<Parsed, Stop> {
     let offset = cursor.offset();
     let code = cursor.byte()?;
-    if code == format::TYPE_STRING {
+    if code == code::STRING {
         return Ok(Parsed::Key { key: cursor.text()?, value: cursor.text()? });
+    }
+    if Builder::new(code).is_some() {
+        return Ok(Parsed::Begin { key: cursor.text()?, code });
     }
     if let Some(name) = format::type_name(code) {
         return Cursor::fail(offset, ErrorKind::UnsupportedValueType(name));
@@ -493,7 +557,10 @@ mod tests {
                 Err(error) => assert_eq!(Some(error.kind), then),
                 Ok(step) => panic!("{step:?}"),
             }
-            assert!(reader.buffer.capacity() + reader.first.capacity() + reader.second.capacity() < 8_000);
+            assert!(
+                reader.buffer.capacity() + reader.spare.first.capacity() + reader.spare.second.capacity()
+                    < 8_000
+            );
         }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! The checksum is carried over what is drained, a large piece at a time, never byte by byte.
 
-use super::format::{self, KeyMeta, StringValue, encoding, opcode};
+use keyspace::{Data, Value};
+
+use super::format::{self, KeyMeta, encoding, opcode};
 use crate::{crc64, lzf};
 
 /// Strings up to this length are never compressed: the gain could not pay for the header.
@@ -39,6 +41,8 @@ pub struct WriterOptions {
     pub checksum: Checksum,
     /// Compression of keys and values.
     pub compression: Compression,
+    /// How much that may cost.
+    pub effort: lzf::Effort,
 }
 
 /// Makes an RDB file of version [`super::VERSION`].
@@ -55,8 +59,11 @@ pub struct Writer {
     crc: u64,
     /// Bytes that were pending once and have been taken.
     drained: u64,
-    compressor: lzf::Compressor,
+    /// Made when the first string is long enough.
+    compressor: Option<lzf::Compressor>,
     packed: Vec<u8>,
+    /// Where an encoded value is put together.
+    encoded: Vec<u8>,
 }
 
 impl Writer {
@@ -69,8 +76,9 @@ impl Writer {
             summed: 0,
             crc: 0,
             drained: 0,
-            compressor: lzf::Compressor::new(),
+            compressor: None,
             packed: Vec::new(),
+            encoded: Vec::new(),
         }
     }
 
@@ -86,6 +94,11 @@ impl Writer {
         self.drained += self.pending.len() as u64;
         self.pending.clear();
         self.summed = 0;
+    }
+
+    /// What has been written and not yet cleared, for good.
+    pub(super) fn into_pending(self) -> Vec<u8> {
+        self.pending
     }
 
     /// Length of the file so far, in bytes.
@@ -118,8 +131,8 @@ impl Writer {
         self.number(volatile);
     }
 
-    /// A key whose value is a string.
-    pub fn string(&mut self, key: &[u8], value: StringValue<'_>, meta: KeyMeta) {
+    /// A key with its value, of whatever type.
+    pub fn key(&mut self, key: &[u8], value: Data<'_>, meta: KeyMeta) {
         if let Some(at_ms) = meta.expires_at_ms {
             self.pending.push(opcode::EXPIRE_MS);
             self.pending.extend_from_slice(&at_ms.to_le_bytes());
@@ -131,12 +144,15 @@ impl Writer {
         if let Some(frequency) = meta.lfu {
             self.pending.extend_from_slice(&[opcode::FREQ, frequency]);
         }
-        self.pending.push(format::TYPE_STRING);
+        self.pending.push(Self::code_of(value));
         self.text(key);
-        match value {
-            StringValue::Bytes(bytes) => self.text(bytes),
-            StringValue::Int(number) => self.int(number),
-        }
+        self.body(value);
+    }
+
+    /// A value without a key: its code and its body.
+    pub(super) fn value(&mut self, value: Data<'_>) {
+        self.pending.push(Self::code_of(value));
+        self.body(value);
     }
 
     /// A function library's source.
@@ -163,7 +179,7 @@ impl Writer {
         self.summed = self.pending.len();
     }
 
-    fn number(&mut self, number: u64) {
+    pub(super) fn number(&mut self, number: u64) {
         match number {
             0..0x40 => self.pending.push(number as u8),
             0x40..0x4000 => self.pending.extend_from_slice(&(0x4000 | number as u16).to_be_bytes()),
@@ -175,6 +191,28 @@ impl Writer {
                 self.pending.push(0x81);
                 self.pending.extend_from_slice(&number.to_be_bytes());
             }
+        }
+    }
+
+    /// Bytes as they are.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+    }
+
+    /// A string that `encode` appends.
+    pub(super) fn blob(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        let mut encoded = std::mem::take(&mut self.encoded);
+        encoded.clear();
+        encode(&mut encoded);
+        self.text(&encoded);
+        self.encoded = encoded;
+    }
+
+    /// A string, or an element of a collection.
+    pub(super) fn element(&mut self, value: Value<'_>) {
+        match value {
+            Value::Int(number) => self.int(number),
+            Value::Bytes(bytes) => self.text(bytes),
         }
     }
 
@@ -204,7 +242,7 @@ impl Writer {
     }
 
     /// A string in the shortest of its forms.
-    fn text(&mut self, bytes: &[u8]) {
+    pub(super) fn text(&mut self, bytes: &[u8]) {
         if let Some(number) = canonical_int32(bytes) {
             self.small_int(number);
         } else if bytes.len() <= LONGEST_UNCOMPRESSED
@@ -218,7 +256,9 @@ impl Writer {
     /// Writes the compressed form if that is shorter; gives whether it did.
     fn compressed(&mut self, bytes: &[u8]) -> bool {
         self.packed.clear();
-        let Some(length) = self.compressor.compress(bytes, &mut self.packed, bytes.len() - LEAST_GAIN) else {
+        let effort = self.options.effort;
+        let compressor = self.compressor.get_or_insert_with(|| lzf::Compressor::new(effort));
+        let Some(length) = compressor.compress(bytes, &mut self.packed, bytes.len() - LEAST_GAIN) else {
             return false;
         };
         self.pending.push(encoding::SPECIAL | encoding::LZF);
@@ -303,7 +343,8 @@ mod tests {
             writer.header();
             writer.select_db(0, 100, 0);
             for n in 0..100i64 {
-                writer.string(format!("key:{n}").as_bytes(), StringValue::Int(n), KeyMeta::default());
+                let key = format!("key:{n}");
+                writer.key(key.as_bytes(), Data::String(Value::Int(n)), KeyMeta::default());
                 if drain {
                     file.extend_from_slice(writer.pending());
                     writer.clear_pending();

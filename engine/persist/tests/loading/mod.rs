@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use topple_persist::rdb::{Checked, Item, KeyMeta, RdbError, Reader, Step, Verify};
+use topple_persist::rdb::{Checked, Compression, Item, KeyMeta, RdbError, Reader, Step, Verify, dump};
 
 /// All that a file said.
 #[derive(Debug, Default, PartialEq)]
@@ -38,6 +38,11 @@ impl Loaded {
             Item::Key { key, value, meta } => {
                 self.keys.insert((*db, key.to_vec()), (value.to_vec(), meta));
             }
+            Item::Object { key, object, meta } => {
+                let payload = dump(object.data(), Compression::None);
+                self.keys.insert((*db, key.to_vec()), (payload, meta));
+            }
+            Item::EmptyKey(_) => {}
             Item::Function(code) => self.functions.push(code.to_vec()),
             Item::ModuleAux { module } => self.modules.push(module.to_string()),
         }

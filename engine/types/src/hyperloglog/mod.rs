@@ -53,7 +53,7 @@ pub const COMMANDS: &[Command<Handler>] = &[
             summary: "Estimates how many different elements were added to HyperLogLogs, taken together.",
             complexity: "O(1) for one key, O(N) for N keys",
             arity: -2,
-            flags: Flags::READONLY.and(Flags::MAY_REPLICATE),
+            flags: Flags::READONLY,
             keys: &[all_keys(&["RW", "access"])],
             args: "key [key ...]",
             ..HLL
@@ -83,11 +83,7 @@ pub const COMMANDS: &[Command<Handler>] = &[
             complexity: "O(N) where N is the number of registers",
             arity: 3,
             flags: WRITE.and(Flags::ADMIN),
-            keys: &[KeySpec {
-                flags: &["RW", "access"],
-                begin: Begin::Index(2),
-                find: Find::Range(0, 1, 0),
-            }],
+            keys: &[KeySpec { flags: &["RW", "access"], begin: Begin::Index(2), find: Find::Range(0, 1, 0) }],
             args: "subcommand key",
             ..HLL
         },

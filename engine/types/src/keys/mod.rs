@@ -1,6 +1,7 @@
 //! Commands on keys of any type: their declarations here, their code in a file for each kind of work.
 //!
 //! - `delete`: DEL, UNLINK and what only asks whether keys are there; `expire`: deadlines.
+//! - `dump`: values as bytes, DUMP and RESTORE.
 //! - `relocate`: RENAME, COPY, MOVE; `flush`: whole databases; `scan`: finding keys; `object`: what Redis
 //!   tells of a value's inside.
 //!
@@ -8,6 +9,7 @@
 //! large is left to whoever dispatches the command, by way of the effects.
 
 mod delete;
+mod dump;
 mod expire;
 mod flush;
 mod object;
@@ -27,6 +29,9 @@ const READ_FAST: Flags = Flags::READONLY.and(Flags::FAST);
 const WRITE: Flags = Flags::WRITE;
 const WRITE_FAST: Flags = Flags::WRITE.and(Flags::FAST);
 const KEYS_COST: &str = "O(N) where N is the number of keys";
+const RESTORE_COST: &str = "O(N) where N is the size of the value; O(N*log(N)) for a sorted set";
+const RESTORE_ARGS: &str = "key ttl:integer serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds:integer] \
+                            [FREQ frequency:integer]";
 const SUM_OVER_SHARDS: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
 const EVERY_SHARD: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
 
@@ -242,6 +247,51 @@ pub const COMMANDS: &[Command<Handler>] = &[
             ..GENERIC
         },
         relocate::move_key,
+    ),
+    command(
+        Meta {
+            name: "dump",
+            summary: "Gives the value at a key in the form that RESTORE takes.",
+            since: "2.6.0",
+            complexity: "O(N) where N is the size of the value",
+            arity: 2,
+            flags: READ,
+            keys: &[one_key(&["RO", "access"])],
+            tips: &["nondeterministic_output"],
+            args: "key",
+            ..GENERIC
+        },
+        dump::dump,
+    ),
+    command(
+        Meta {
+            name: "restore",
+            summary: "Makes a key of what DUMP gave.",
+            since: "2.6.0",
+            complexity: RESTORE_COST,
+            arity: -4,
+            flags: Flags::WRITE.and(Flags::DENYOOM),
+            acl: &["dangerous"],
+            keys: &[one_key(&["OW", "update"])],
+            args: RESTORE_ARGS,
+            ..GENERIC
+        },
+        dump::restore,
+    ),
+    command(
+        Meta {
+            name: "restore-asking",
+            summary: "Makes a key of what DUMP gave, while its slot moves between nodes of a cluster.",
+            since: "3.0.0",
+            complexity: RESTORE_COST,
+            arity: -4,
+            flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::ASKING),
+            acl: &["keyspace", "dangerous"],
+            keys: &[one_key(&["OW", "update"])],
+            args: RESTORE_ARGS,
+            ..SERVER
+        },
+        dump::restore,
     ),
     command(
         Meta {

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::config::Level;
 use crate::host::Garbage;
 use crate::server::Server;
-use crate::snapshot::{Expired, Loader};
+use crate::snapshot::Expired;
 
 /// What becomes of the data that is there when a file is loaded.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Server {
         let checked = self.config.settings.rdbchecksum && !self.debug.skip_checksums;
         let verify = if checked { Verify::Checksum } else { Verify::Nothing };
         let expired = if self.replicating.is_replica() { Expired::Keep } else { Expired::Drop };
-        let mut loader = Loader::new(self.fresh_dbs(), verify, expired, self.now.wall);
+        let mut loader = self.loader(verify, expired);
         let path = self.config.settings.dbfilename.clone();
         self.host.read_snapshot(&path, &mut |piece| {
             loader.feed(piece).map(drop).map_err(|error| error.to_string())
