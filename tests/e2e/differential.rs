@@ -7,9 +7,9 @@
 
 mod bits;
 mod hashes;
+mod hyperloglog;
 mod lists;
 mod scripting;
-mod hyperloglog;
 mod sets;
 mod sort;
 mod sorted_sets;
