@@ -349,7 +349,10 @@ fn generate(templates: &[&str], random: &mut Random) -> Command {
         0 if command.len() > 1 && command[0] != b"OBJECT" && command[0] != b"SPOP" => {
             drop(command.remove(random.below(command.len() - 1) + 1))
         }
-        1 => command.push(random.pick(STRAY_WORDS).into()),
+        // ZRANK and ZREVRANK take one word more in 7.2; sets with a word among integers stay listpacks.
+        1 if !command[0].ends_with(b"RANK") && command[0] != b"SADD" => {
+            command.push(random.pick(STRAY_WORDS).into())
+        }
         _ => {}
     }
     command
@@ -391,6 +394,8 @@ impl Order {
             b"HRANDFIELD" if all && command.len() == 3 => Order::Any,
             b"HRANDFIELD" if all => Order::Pairs,
             b"SRANDMEMBER" | b"HRANDFIELD" | b"ZRANDMEMBER" => Order::Number,
+            // Where only some are wanted, Redis's sort leaves the order of equal distances to chance.
+            [b'G', b'E', b'O', ..] if names("COUNT") && !names("ANY") => Order::Any,
             b"ZSCAN" => Order::ScanFractions,
             [b'Z', ..] => Order::Fractions,
             // Equal weights leave the order to chance, and nothing sorts a set.
