@@ -7,7 +7,11 @@
 //!
 //! It knows neither pairs nor order: those are the business of the types made of it.
 
+mod compose;
+
 use std::fmt;
+
+pub use compose::Composer;
 
 use crate::packed::Block;
 use crate::value::{Value, parse_canonical_int};

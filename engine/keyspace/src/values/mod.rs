@@ -21,7 +21,10 @@ pub use hash::Hash;
 pub use intset::Intset;
 pub use limits::Limits;
 pub use list::{Iter as ListIter, List, Part, Side};
-pub use listpack::{End, Invalid, Iter, Listpack, Position};
+pub use listpack::{Composer, End, Invalid, Iter, Listpack, Position};
 pub use set::Set;
 pub use sorted_set::{Direction, LexBound, LexRange, Members, ScoreBound, ScoreRange, Scored, SortedSet};
-pub use stream::Stream;
+pub use stream::{
+    Consumer, ConsumerKey, Entry, Group, InvalidStream, Metadata, Pairs, Pending, STREAM_ID_MAX_LEN, Stream,
+    StreamId, Trim,
+};
