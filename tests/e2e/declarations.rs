@@ -22,7 +22,8 @@ const COMMANDS: &str = "get set setnx setex psetex getset getdel getex mget mset
     lpop rpop llen lindex lset linsert lrange ltrim lrem lpos lmove rpoplpush lmpop blpop brpop blmove brpoplpush \
     blmpop sort sort_ro \
     setbit getbit bitcount bitpos bitop bitfield bitfield_ro pfadd pfcount pfmerge pfdebug pfselftest dump restore \
-    restore-asking";
+    restore-asking \
+    xadd xlen xrange xrevrange xread xreadgroup xdel xtrim xsetid xack xpending xclaim xautoclaim xgroup xinfo";
 
 /// Those of connections and of administration that are declared beside their code in the crate of commands.
 const OTHERS: &str = "acl auth hello ping echo select quit reset client multi exec discard watch unwatch subscribe \

@@ -13,6 +13,7 @@ mod scripting;
 mod sets;
 mod sort;
 mod sorted_sets;
+mod streams;
 
 use resp::Value;
 
@@ -432,6 +433,7 @@ fn shown(command: &Command, reply: &Value) -> String {
         (Order::ScanFractions, Value::Array(items)) => {
             items.iter().map(|item| paired(&by_value(item))).collect::<Vec<_>>().join(" ")
         }
+        _ if streams::tells_times(command) => Pattern::of(&streams::without_times(reply), None).to_string(),
         _ => Pattern::of(reply, None).to_string(),
     }
 }
@@ -532,6 +534,7 @@ impl Side {
                 }
                 // We leave away the conditions: they hold.
                 b"PEXPIREAT" => words.truncate(3),
+                b"XCLAIM" => streams::hide_times(&mut words),
                 _ => {}
             }
             let words: Vec<String> = words.iter().map(|word| resp::split::quote(word)).collect();
@@ -564,6 +567,9 @@ impl Side {
                     _ => ask("GET", &[]),
                 };
                 let facts = [content, ask("PEXPIRETIME", &[]), kind];
+                if facts[2] == "+stream" {
+                    contents.extend(streams::contents(&mut self.client, key));
+                }
                 contents.push(format!("{db} {} {}", key.escape_ascii(), facts.join(" ")));
             }
         }
@@ -596,6 +602,12 @@ fn compare(templates: &[&str]) {
 /// The same on servers with some directives set.
 #[track_caller]
 fn compare_with(templates: &[&str], directives: &[&str]) {
+    compare_by(|random| generate(templates, random), directives);
+}
+
+/// The same with commands made otherwise than from templates alone.
+#[track_caller]
+fn compare_by(mut generate: impl FnMut(&mut Random) -> Command, directives: &[&str]) {
     let seed = setting("TOPPLE_DIFF_SEED").unwrap_or(20_240_501);
     let total = setting("TOPPLE_DIFF_COMMANDS").unwrap_or(20_000) as usize;
     let mut random = Random(seed);
@@ -603,7 +615,7 @@ fn compare_with(templates: &[&str], directives: &[&str]) {
         (Side::start(Engine::Topple, directives), Side::start(Engine::Redis, directives));
     let mut history: Vec<String> = Vec::new();
     for _ in 0..total.div_ceil(BATCH) {
-        let commands: Vec<Command> = (0..BATCH).map(|_| generate(templates, &mut random)).collect();
+        let commands: Vec<Command> = (0..BATCH).map(|_| generate(&mut random)).collect();
         let (our_replies, real_replies) = (ours.replies(&commands), real.replies(&commands));
         for ((command, our), real) in commands.iter().zip(&our_replies).zip(&real_replies) {
             history.push(format!("{}  =>  {real}", written(command)));

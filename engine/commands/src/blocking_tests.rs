@@ -158,3 +158,36 @@ fn replies_that_are_not_wanted_are_not_given_later_either() {
     assert_eq!(world.send(a, "LPOP k"), "$1 2");
     assert!(world.send(pusher, "INFO commandstats").contains("cmdstat_blpop:calls=1"));
 }
+
+#[test]
+fn readers_of_streams_wait_behind_what_was_there() {
+    let (mut world, [writer, a, b]) = several();
+    world.send(writer, "XADD s 1-1 f old");
+    assert_eq!(world.send(a, "XREAD BLOCK 0 STREAMS s other $ $"), "");
+    assert_eq!(world.send(b, "XREAD BLOCK 0 STREAMS other s 0 1-1"), "");
+    assert_eq!(world.send(writer, "XADD s 1-2 f new"), "$3 1-2");
+    let new = "*1 *2 $1 s *1 *2 $3 1-2 *2 $1 f $3 new";
+    assert_eq!(outputs(&mut world, [a, b]), [new, new]);
+}
+
+#[test]
+fn consumers_share_what_comes_and_hear_of_the_end_of_their_group() {
+    let (mut world, [writer, a, b]) = several();
+    let no_group = "-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option";
+    world.send(writer, "XGROUP CREATE s g $ MKSTREAM");
+    assert_eq!(world.send(a, "XREADGROUP GROUP g one BLOCK 0 STREAMS s >"), "");
+    assert_eq!(world.send(b, "XREADGROUP GROUP g two BLOCK 0 STREAMS s >"), "");
+    world.send(writer, "XADD s 1-1 f v");
+    assert_eq!(outputs(&mut world, [a, b]), ["*1 *2 $1 s *1 *2 $3 1-1 *2 $1 f $1 v", ""]);
+    world.send(a, "XREADGROUP GROUP g one BLOCK 0 STREAMS s >");
+    world.send(writer, "XGROUP DESTROY s g");
+    assert_eq!(outputs(&mut world, [a, b]), [no_group, no_group]);
+    world.send(writer, "XGROUP CREATE s g $");
+    world.send(a, "XREADGROUP GROUP g one BLOCK 0 STREAMS s >");
+    world.send(writer, "DEL s");
+    assert_eq!(world.output(a), no_group);
+    world.send(writer, "XGROUP CREATE s g $ MKSTREAM");
+    world.send(a, "XREADGROUP GROUP g one BLOCK 0 STREAMS s >");
+    world.send(writer, "SET s text");
+    assert_eq!(world.output(a), "-WRONGTYPE Operation against a key holding the wrong kind of value");
+}

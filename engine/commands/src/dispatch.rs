@@ -291,11 +291,7 @@ impl Server {
         if (changed || propagation == Propagation::Always) && !client.state.has(State::MASTER) {
             match propagation {
                 Propagation::AsReceived | Propagation::Always => self.propagate(client.db, args.iter()),
-                Propagation::Instead(commands) => {
-                    for command in &commands {
-                        self.propagate(client.db, command.iter().map(Vec::as_slice));
-                    }
-                }
+                Propagation::Instead(commands) => self.propagate_instead(client.db, &commands),
                 Propagation::Nothing => {}
             }
             client.write_offset = self.replicating.offset();

@@ -21,6 +21,6 @@ pub mod split;
 pub mod strtod;
 pub mod value;
 
-pub use reply::{Protocol, Writer};
+pub use reply::{Deferred, Protocol, Writer};
 pub use request::{Args, Batch, Limits, Parser, RequestError, Span};
 pub use value::{Value, ValueError};

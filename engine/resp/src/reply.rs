@@ -16,6 +16,11 @@ pub enum Protocol {
     Resp3,
 }
 
+/// Where the header of an array or map goes whose length is not known yet.
+#[derive(Debug)]
+#[must_use = "the reply lacks its header until it is put there"]
+pub struct Deferred(usize);
+
 /// Writes replies into a buffer.
 #[derive(Debug)]
 pub struct Writer<'a> {
@@ -101,6 +106,28 @@ impl<'a> Writer<'a> {
             Protocol::Resp2 => header(self.out, b'*', length),
             Protocol::Resp3 => header(self.out, b'~', length),
         }
+    }
+
+    /// Begins an array or map whose length will be known once its elements are written.
+    pub fn deferred(&mut self) -> Deferred {
+        Deferred(self.out.len())
+    }
+
+    /// Puts the header of an array of `length` elements before what was written since.
+    pub fn finish_array(&mut self, begun: Deferred, length: usize) {
+        self.finish_with(begun, |writer| writer.array(length));
+    }
+
+    /// Puts the header of a map of `length` pairs before what was written since.
+    pub fn finish_map(&mut self, begun: Deferred, length: usize) {
+        self.finish_with(begun, |writer| writer.map(length));
+    }
+
+    /// Puts what `write` writes before what was written since.
+    pub fn finish_with(&mut self, Deferred(at): Deferred, write: impl FnOnce(&mut Writer<'_>)) {
+        let mut header = Vec::with_capacity(24);
+        write(&mut Writer::new(&mut header, self.protocol));
+        self.out.splice(at..at, header);
     }
 
     /// Begins out-of-band data of `length` elements.
@@ -195,6 +222,19 @@ mod tests {
             written(Protocol::Resp3, all),
             "_\r\n%1\r\n$1\r\nk\r\n,1.5\r\n#t\r\n=6\r\ntxt:hi\r\n>0\r\n~0\r\n(123\r\n"
         );
+    }
+
+    #[test]
+    fn a_length_may_come_after_its_elements() {
+        let nested = |w: &mut Writer<'_>| {
+            let outer = w.deferred();
+            w.int(1);
+            let inner = w.deferred();
+            w.finish_array(inner, 0);
+            w.finish_map(outer, 1);
+        };
+        assert_eq!(written(Protocol::Resp2, nested), "*2\r\n:1\r\n*0\r\n");
+        assert_eq!(written(Protocol::Resp3, nested), "%1\r\n:1\r\n*0\r\n");
     }
 
     #[test]

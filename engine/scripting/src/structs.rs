@@ -157,10 +157,9 @@ fn pack(lua: &Lua, args: LuaArgs) -> Result<MultiValue, Fault> {
 /// A C cast to an unsigned 64-bit integer, as compilers for x86 make it.
 fn to_u64(number: f64) -> u64 {
     const HALF: f64 = 9_223_372_036_854_775_808.0;
-    // What is no number goes the way of the small ones.
-    match number >= HALF {
-        true => to_i64(number - HALF) as u64 ^ (1 << 63),
-        false => to_i64(number) as u64,
+    match number < HALF {
+        true => to_i64(number) as u64,
+        false => to_i64(number - HALF) as u64 ^ (1 << 63),
     }
 }
 
@@ -216,7 +215,7 @@ fn unpack(lua: &Lua, args: LuaArgs) -> Result<MultiValue, Fault> {
             b'c' => {
                 if size == 0 {
                     size = match values.pop_back().as_ref().and_then(crate::lua_args::as_number) {
-                        Some(number) => to_u64(number) as usize,
+                        Some(number) => to_i64(number) as usize,
                         None => return Err(Fault::new("format 'c0' needs a previous size")),
                     };
                     fits(at, size)?;

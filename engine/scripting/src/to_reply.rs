@@ -60,7 +60,7 @@ impl ReplyWriter<'_> {
             && let Value::String(text) = table.raw_get(&self.names.err)?
         {
             let counted = table.raw_get::<Value>("ignore_error_stats_update")?;
-            let message = error_line(&text.as_bytes());
+            let message = one_line(&text.as_bytes());
             self.error(&message);
             return Ok(Some(Failure { message, counted: counted.as_boolean() == Some(true) }));
         }
@@ -92,7 +92,7 @@ impl ReplyWriter<'_> {
     fn table(&mut self, table: &Table, depth: usize) -> mlua::Result<()> {
         let names = self.names;
         if let Value::String(text) = table.raw_get(&names.err)? {
-            let message = error_line(&text.as_bytes());
+            let message = one_line(&text.as_bytes());
             self.error(&message);
         } else if let Value::String(text) = table.raw_get(&names.ok)? {
             let status = one_line(&text.as_bytes());
@@ -168,13 +168,6 @@ fn number_of(value: Value) -> Option<f64> {
 fn one_line(text: &[u8]) -> Vec<u8> {
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     text.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect()
-}
-
-/// The same of an error, whose line ends at the end go.
-fn error_line(text: &[u8]) -> Vec<u8> {
-    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
-    one_line(&text[..end])
 }
 
 /// The bytes of a value where a library function takes any: what is no text counts as empty.

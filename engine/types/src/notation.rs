@@ -111,7 +111,7 @@ fn repeats_tail(parts: &[Argument], inner: &[Argument]) -> bool {
 }
 
 fn leaf(word: &str) -> Argument {
-    let is_token = word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || "-*".contains(c));
+    let is_token = word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || "-*=~$".contains(c));
     if is_token {
         let name = word.to_ascii_lowercase();
         return Argument { name, kind: "pure-token".into(), token: Some(word.into()), ..Argument::default() };

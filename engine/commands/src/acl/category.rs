@@ -64,6 +64,8 @@ impl Categories {
         };
         meta.acl.iter().for_each(|name| add(name));
         match meta.group {
+            // A container, which has no flags either.
+            "stream" if meta.flags == Flags::NONE => {}
             "string" | "list" | "set" | "hash" | "bitmap" | "hyperloglog" | "geo" | "stream" => {
                 add(meta.group)
             }

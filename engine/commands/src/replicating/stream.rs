@@ -62,6 +62,17 @@ impl Server {
         self.replicating.append(db, &mut args);
     }
 
+    /// Adds what stands for one command to the stream; several commands are a transaction.
+    pub(crate) fn propagate_instead(&mut self, db: u32, commands: &[Vec<Vec<u8>>]) {
+        let begins = self.replicating.begin_transaction();
+        for command in commands {
+            self.propagate(db, command.iter().map(Vec::as_slice));
+        }
+        if begins {
+            self.end_transaction(db);
+        }
+    }
+
     /// EXEC or a script has run: what it propagated is closed off. A single command needs no transaction.
     pub(crate) fn end_transaction(&mut self, db: u32) {
         match std::mem::replace(&mut self.replicating.transaction, Transaction::None) {
