@@ -285,8 +285,7 @@ mod tests {
 
     #[test]
     fn positions_of_earlier_inputs_are_never_matched() {
-        let mut compressor = Compressor::default();
-        compressor.next_base = u32::MAX - 1_000;
+        let mut compressor = Compressor { next_base: u32::MAX - 1_000, ..Compressor::default() };
         for round in 0..100 {
             round_trip(&mut compressor, &[b'a' + (round % 26); 300]);
         }

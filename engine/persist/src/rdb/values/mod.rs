@@ -10,10 +10,11 @@ mod hash;
 mod list;
 mod set;
 mod sorted_set;
+mod stream;
 mod ziplist;
 mod zipmap;
 
-use keyspace::values::{Invalid, Limits, Listpack};
+use keyspace::values::{Invalid, InvalidStream, Limits, Listpack};
 use keyspace::{Data, Object, parse_canonical_int};
 
 use super::cursor::{Cursor, Stop};
@@ -38,11 +39,13 @@ pub(super) mod code {
     pub(crate) const ZSET_ZIPLIST: u8 = 12;
     pub(crate) const HASH_ZIPLIST: u8 = 13;
     pub(crate) const LIST_OF_ZIPLISTS: u8 = 14;
+    pub(crate) const STREAM_1: u8 = 15;
     pub(crate) const HASH_LISTPACK: u8 = 16;
     pub(crate) const ZSET_LISTPACK: u8 = 17;
     pub(crate) const LIST_OF_LISTPACKS: u8 = 18;
     pub(crate) const STREAM_2: u8 = 19;
     pub(crate) const SET_LISTPACK: u8 = 20;
+    pub(crate) const STREAM_3: u8 = 21;
 }
 
 /// Where strings go that do not lie in the bytes as they are: two that are needed at once.
@@ -72,6 +75,12 @@ impl From<Invalid> for Fault {
     }
 }
 
+impl From<InvalidStream> for Fault {
+    fn from(_: InvalidStream) -> Self {
+        Fault::Invalid
+    }
+}
+
 /// A complete value; none for one without elements, whose key does not count.
 type Built = Result<Option<Object>, Fault>;
 
@@ -88,6 +97,7 @@ enum Form {
     Set(set::Builder),
     SortedSet(sorted_set::Builder),
     Hash(hash::Builder),
+    Stream(Box<stream::Builder>),
 }
 
 impl Builder {
@@ -103,6 +113,9 @@ impl Builder {
             }
             code::HASH | code::HASH_ZIPMAP | code::HASH_ZIPLIST | code::HASH_LISTPACK => {
                 Form::Hash(hash::Builder::new(code))
+            }
+            code::STREAM_1 | code::STREAM_2 | code::STREAM_3 => {
+                Form::Stream(Box::new(stream::Builder::new(code)))
             }
             _ => return None,
         };
@@ -121,6 +134,7 @@ impl Builder {
             Form::Set(builder) => builder.advance(cursor, spare, limits),
             Form::SortedSet(builder) => builder.advance(cursor, spare, limits),
             Form::Hash(builder) => builder.advance(cursor, spare, limits),
+            Form::Stream(builder) => builder.advance(cursor, spare),
         };
         match built {
             Ok(object) => {
@@ -192,7 +206,7 @@ impl Writer {
             Data::Set(set) => set::write(self, set),
             Data::SortedSet(set) => sorted_set::write(self, set),
             Data::Hash(hash) => hash::write(self, hash),
-            Data::Stream(_) => unreachable!("no command makes a stream"),
+            Data::Stream(stream) => stream::write(self, stream),
         }
     }
 }
