@@ -20,7 +20,7 @@ pub(super) fn xadd(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError
     let options = Options::parse(ctx, args, Of::Xadd)?;
     let Some((wanted, id_at)) = options.id else { return Err(CommandError::Arity("xadd".into())) };
     let fields = args.from(id_at + 1);
-    if fields.len() < 2 || fields.len() % 2 == 1 {
+    if fields.len() < 2 || !fields.len().is_multiple_of(2) {
         return Err(CommandError::Arity("xadd".into()));
     }
     if wanted == NewId::Exact(StreamId::MIN) {

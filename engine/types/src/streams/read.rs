@@ -100,7 +100,7 @@ impl<'a> Request<'a> {
 
     fn streams(&mut self, at: usize, of_group: bool) -> Result<(), CommandError> {
         let count = self.args.len() - at;
-        if count % 2 != 0 {
+        if !count.is_multiple_of(2) {
             let (command, symbol) = if of_group { ("xreadgroup", '>') } else { ("xread", '$') };
             return Err(CommandError::new(format!(
                 "ERR Unbalanced '{command}' list of streams: for each stream key an ID or '{symbol}' must be \

@@ -93,7 +93,7 @@ impl Options {
                 options.id = Some((NewId::Auto, at));
                 break;
             }
-            if is_word(word, "MAXLEN") && more > 0 || is_word(word, "MINID") && more > 0 {
+            if more > 0 && (is_word(word, "MAXLEN") || is_word(word, "MINID")) {
                 at = options.threshold(args, at)?;
             } else if is_word(word, "LIMIT") && more > 0 {
                 let limit = u64::try_from(integer(args.at(at + 1))?)

@@ -8,11 +8,12 @@ use proptest::sample::Index;
 use super::*;
 use crate::value::WallMs;
 
-type Model = BTreeMap<StreamId, Vec<(Vec<u8>, Vec<u8>)>>;
+type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+type Model = BTreeMap<StreamId, Fields>;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Append { ms: u64, seq: u64, fields: Vec<(Vec<u8>, Vec<u8>)> },
+    Append { ms: u64, seq: u64, fields: Fields },
     Delete(Index),
     DeleteUnknown(StreamId),
     MaxLen(Index, Option<u64>),
@@ -50,7 +51,7 @@ fn trim(stream: &mut Stream, to: Trim, limit: Option<u64>) -> u64 {
     }
 }
 
-fn listed<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<(StreamId, Vec<(Vec<u8>, Vec<u8>)>)> {
+fn listed<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<(StreamId, Fields)> {
     let owned = |value: crate::Value<'_>| value.to_cow().into_owned();
     entries
         .map(|entry| {
