@@ -6,6 +6,7 @@
 //! (20,000 unless told), `TOPPLE_DIFF_SEED` another seed.
 
 mod bits;
+mod dump;
 mod hashes;
 mod hyperloglog;
 mod lists;
@@ -330,7 +331,9 @@ fn fill(word: &str, random: &mut Random) -> Vec<u8> {
         "$W" => return degrees(random, 181),
         "$N" => return degrees(random, 87),
         _ => {
-            let of_family = bits::fill(word, random).or_else(|| hyperloglog::fill(word, random));
+            let of_family = bits::fill(word, random)
+                .or_else(|| hyperloglog::fill(word, random))
+                .or_else(|| dump::fill(word, random));
             return of_family.unwrap_or_else(|| word.into());
         }
     };
@@ -346,8 +349,8 @@ fn generate(templates: &[&str], random: &mut Random) -> Command {
     let mut command: Command = random.pick(templates).split(' ').map(|word| fill(word, random)).collect();
     match random.below(100) {
         // Not an OBJECT: an error that quotes a zero byte ends there in C. Not a SPOP: without its count it
-        // would take whatever chance says.
-        0 if command.len() > 1 && command[0] != b"OBJECT" && command[0] != b"SPOP" => {
+        // would take whatever chance says. Not a RESTORE: without ABSTTL its deadline counts from the clock.
+        0 if command.len() > 1 && ![&b"OBJECT"[..], b"SPOP", b"RESTORE"].contains(&&command[0][..]) => {
             drop(command.remove(random.below(command.len() - 1) + 1))
         }
         // ZRANK and ZREVRANK take one word more in 7.2; sets with a word among integers stay listpacks.
