@@ -88,12 +88,12 @@ impl State {
     pub(crate) const RESTRICTED: State = State(1 << 24);
 
     /// Running a command again that waited.
-    pub(crate) const RETRYING: State = State(1 << 26);
+    pub(crate) const RETRYING: State = State(1 << 28);
 
     /// It runs no more commands.
     pub(crate) const CLOSING: State = State(8 | 16);
     /// Never closed for being idle.
-    pub(crate) const EXEMPT_FROM_TIMEOUT: State = State(32 | 64 | 256);
+    pub(crate) const EXEMPT_FROM_TIMEOUT: State = State(32 | 64 | 256 | (1 << 26));
     /// A peer of replication.
     pub(crate) const REPLICATION: State = State(32 | 64);
     /// Its commands need a look at who it is before they run.
@@ -277,6 +277,43 @@ impl Client {
             2
         } else {
             0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::State;
+
+    #[test]
+    fn each_state_has_a_bit_of_its_own() {
+        let mut seen = State::default();
+        for state in [
+            State::MULTI,
+            State::DIRTY_EXEC,
+            State::DIRTY_CAS,
+            State::CLOSE_AFTER_REPLY,
+            State::CLOSE_NOW,
+            State::REPLICA,
+            State::MASTER,
+            State::UNAUTHENTICATED,
+            State::PUBSUB,
+            State::REPLY_OFF,
+            State::REPLY_SKIP_NEXT,
+            State::REPLY_SKIP,
+            State::NO_TOUCH,
+            State::NO_EVICT,
+            State::WOKEN,
+            State::IN_EXEC,
+            State::IN_SCRIPT,
+            State::MONITOR,
+            State::TRACKING,
+            State::RESTRICTED,
+            State::RETRYING,
+        ] {
+            assert_eq!(state.0.count_ones(), 1, "{state:?}");
+            assert!(!seen.has(state), "{state:?} is taken");
+            seen.add(state);
         }
     }
 }
