@@ -15,7 +15,7 @@ use keyspace::Kind;
 use resp::Args;
 use types::{BlockOn, ExpiryRule, TimedOut};
 
-use crate::client::{Blocked, Client, ClientId, Queued, State};
+use crate::client::{Blocked, Client, ClientId, Peer, Queued, State};
 use crate::gates::Verdict;
 use crate::server::Server;
 use crate::table::Entry;
@@ -227,6 +227,22 @@ impl Server {
             }
         }
         self.blocking.is_serving = false;
+    }
+
+    /// The same after a command of `running`: it is in its place meanwhile, so that it hears of what others
+    /// change as everyone does.
+    pub(crate) fn serve_ready_beside(&mut self, running: &mut Client) {
+        if running.state.has(State::MASTER) {
+            self.serve_ready();
+            return;
+        }
+        let id = running.id;
+        let stand_in = Client::new(id, Peer::default(), self.now.mono_ms);
+        self.clients.put_back(Box::new(std::mem::replace(running, stand_in)));
+        self.serve_ready();
+        if let Some(client) = self.clients.take(id) {
+            *running = *client;
+        }
     }
 
     /// Whether what a key holds is what a client waits for.

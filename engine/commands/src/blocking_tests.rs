@@ -191,3 +191,26 @@ fn consumers_share_what_comes_and_hear_of_the_end_of_their_group() {
     world.send(writer, "SET s text");
     assert_eq!(world.output(a), "-WRONGTYPE Operation against a key holding the wrong kind of value");
 }
+
+#[test]
+fn one_whose_command_let_others_go_on_hears_of_what_they_change() {
+    let (mut world, [pusher, a]) = several();
+    world.send(pusher, "HELLO 3");
+    assert_eq!(world.send(pusher, "CLIENT TRACKING on\nEXISTS two"), "+OK :0");
+    world.send(a, "BLMOVE one two LEFT RIGHT 0");
+    assert_eq!(world.send(pusher, "RPUSH one x\nPING"), ":1 >2 $10 invalidate *1 $3 two +PONG");
+    assert_eq!(world.send(pusher, "CLIENT TRACKING off\nWATCH two"), "+OK +OK");
+    world.send(a, "BLMOVE one two LEFT RIGHT 0");
+    assert_eq!(world.send(pusher, "RPUSH one x\nMULTI\nPING\nEXEC"), ":1 +OK +QUEUED _");
+}
+
+#[test]
+fn one_that_monitors_waits_as_others_do() {
+    let (mut world, [pusher, a]) = several();
+    world.send(a, "MONITOR\nBLPOP k 0");
+    assert_eq!(world.send(pusher, "RPUSH k x"), ":1");
+    let seen = world.output(a);
+    assert!(seen.ends_with("*2 $1 k $1 x"), "{seen}");
+    world.send(pusher, "GET k");
+    assert!(world.output(a).contains("\"GET\" \"k\""), "it still monitors");
+}

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use resp::{Args, Batch, Parser, Protocol, Span, Writer};
 
@@ -186,9 +186,9 @@ pub(crate) struct Rare {
     pub(crate) watching: Vec<(u32, Vec<u8>)>,
     /// Those of them that had expired already when they were watched.
     pub(crate) watching_expired: Vec<(u32, Vec<u8>)>,
-    pub(crate) channels: Vec<Vec<u8>>,
-    pub(crate) patterns: Vec<Vec<u8>>,
-    pub(crate) shard_channels: Vec<Vec<u8>>,
+    pub(crate) channels: BTreeSet<Vec<u8>>,
+    pub(crate) patterns: BTreeSet<Vec<u8>>,
+    pub(crate) shard_channels: BTreeSet<Vec<u8>>,
     pub(crate) tracking: Option<Box<ClientTracking>>,
     /// Whose connection it is; none for the default user's.
     pub(crate) user: Option<Rc<User>>,

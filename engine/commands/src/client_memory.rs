@@ -84,7 +84,7 @@ fn is_counted(client: &Client) -> bool {
 impl Client {
     /// Bytes held for this client, all in all.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let lists = [&self.rare.channels, &self.rare.patterns];
+        let lists = [&self.rare.channels, &self.rare.patterns, &self.rare.shard_channels];
         let names: usize =
             lists.into_iter().flatten().map(|name| name.capacity() + size_of::<Vec<u8>>()).sum();
         let watched: usize = self.rare.watching.iter().map(|(_, key)| key.capacity() + 32).sum();

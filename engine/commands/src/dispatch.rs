@@ -4,7 +4,7 @@ use keyspace::KeyHash;
 use resp::{Args, Batch};
 use types::{CommandError, Ctx, ExpiryRule, Propagation};
 
-use crate::client::{Client, Queued, State};
+use crate::client::{Blocked, Client, Queued, State};
 use crate::gates::Verdict;
 use crate::server::Server;
 use crate::table::{Entry, Run};
@@ -105,8 +105,11 @@ impl Server {
         let reply_from = client.out.len();
         let ran = self.judge_and_run(client, ahead, args);
         self.clients.flush_running(client);
-        if client.blocked.is_none() {
-            self.after_reply(client, reply_from);
+        match client.blocked {
+            None => self.after_reply(client, reply_from),
+            // What a transaction that was left in the middle has answered so far.
+            Some(Blocked::Script) if is_unwanted(client) => client.out.truncate(reply_from),
+            Some(_) => {}
         }
         ran
     }
@@ -123,8 +126,7 @@ impl Server {
 
     /// CLIENT REPLY OFF and SKIP, and streams that are never answered.
     fn drop_unwanted_reply(&mut self, client: &mut Client, reply_from: usize, skipping: bool) {
-        let unwanted = client.state.has(State::REPLY_OFF) || client.state.has(State::MASTER) || skipping;
-        if unwanted {
+        if is_unwanted(client) || skipping {
             client.out.truncate(reply_from);
         }
         client.state.remove(State::REPLY_SKIP);
@@ -167,7 +169,7 @@ impl Server {
         }
         self.call(client, entry, args, ahead.hash);
         if self.blocking.any_ready() {
-            self.serve_ready();
+            self.serve_ready_beside(client);
         }
         Ran::Done
     }
@@ -333,9 +335,12 @@ impl Server {
             return;
         }
         let verb: &[u8] = if self.config.settings.lazyfree_lazy_expire { b"UNLINK" } else { b"DEL" };
+        // A script decides where its own commands go; what had expired goes everywhere.
+        let muted = std::mem::take(&mut self.scripting.muted);
         for (db, key) in std::mem::take(&mut self.effects.expired) {
             self.propagate(db, [verb, &key].into_iter());
         }
+        self.scripting.muted = muted;
     }
 
     fn publish_notices(&mut self) {
@@ -376,6 +381,11 @@ impl Server {
             self.host.free(std::mem::take(&mut self.garbage));
         }
     }
+}
+
+/// Whether replies to a client are dropped.
+pub(crate) fn is_unwanted(client: &Client) -> bool {
+    [State::REPLY_OFF, State::REPLY_SKIP, State::MASTER].iter().any(|state| client.state.has(*state))
 }
 
 /// Finds the command or subcommand and checks the number of arguments.

@@ -148,8 +148,11 @@ impl Server {
     /// Evicts keys until memory is within the limit, or time is up.
     fn evict(&mut self, running: Option<&mut Client>) -> Outcome {
         self.eviction.unfinished = false;
-        let possible =
-            self.limits_memory() && self.persistence.loading.is_none() && self.gates.pause.is_none();
+        // Nothing changes under a script that was left in the middle.
+        let possible = self.limits_memory()
+            && self.persistence.loading.is_none()
+            && self.gates.pause.is_none()
+            && self.scripting.suspended.is_none();
         let excess = if possible { self.excess_bytes() } else { 0 };
         if excess == 0 {
             self.note_excess(Outcome::Within);

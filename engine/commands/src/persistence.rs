@@ -408,8 +408,9 @@ impl Server {
     pub fn shutdown_by_signal(&mut self, signal: &str, now: Now) {
         self.now = now;
         if matches!(self.shutdown, Some(Shutdown::Waiting { .. })) {
-            // Asked twice: do not wait any longer.
-            let _ = self.finish_shutdown(None, true);
+            // Asked twice: do not wait any longer. What a script has half done is not saved.
+            let save = self.scripting.suspended.is_some().then_some(false);
+            let _ = self.finish_shutdown(save, true);
             return;
         }
         self.log(Level::Warning, format!("Received {signal} scheduling shutdown..."));
@@ -423,8 +424,11 @@ impl Server {
 
     fn begin_shutdown(&mut self, save: Option<bool>, now: bool, force: bool) -> Result<(), ()> {
         let timeout_s = self.config.settings.shutdown_timeout as u64;
-        if !now && timeout_s > 0 && self.replicating.any_replica_lags() {
-            self.log(Level::Notice, "Waiting for replicas before shutting down.");
+        // Without the word of someone who knows, the end waits for a script's.
+        let busy = self.scripting.suspended.is_some() && save != Some(false);
+        if busy || !now && timeout_s > 0 && self.replicating.any_replica_lags() {
+            let whom = if busy { "a script" } else { "replicas" };
+            self.log(Level::Notice, format!("Waiting for {whom} before shutting down."));
             self.replicating.ask_for_acks();
             let deadline_ms = self.now.mono_ms + timeout_s * 1000;
             self.shutdown = Some(Shutdown::Waiting { deadline_ms, save, force });

@@ -1,6 +1,6 @@
 //! Publish/subscribe: channels, patterns, channels of a shard, and the messages to their subscribers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use resp::{Args, Writer};
 use types::CommandError;
@@ -91,7 +91,7 @@ impl Kind {
     const ALL: [Kind; 3] = [Kind::Channel, Kind::Pattern, Kind::Shard];
 
     /// A client's own subscriptions of this kind.
-    fn own(self, rare: &Rare) -> &Vec<Vec<u8>> {
+    fn own(self, rare: &Rare) -> &BTreeSet<Vec<u8>> {
         match self {
             Kind::Channel => &rare.channels,
             Kind::Pattern => &rare.patterns,
@@ -99,7 +99,7 @@ impl Kind {
         }
     }
 
-    fn own_mut(self, rare: &mut Rare) -> &mut Vec<Vec<u8>> {
+    fn own_mut(self, rare: &mut Rare) -> &mut BTreeSet<Vec<u8>> {
         match self {
             Kind::Channel => &mut rare.channels,
             Kind::Pattern => &mut rare.patterns,
@@ -169,9 +169,7 @@ impl Server {
 
     fn subscribe_to(&mut self, client: &mut Client, names: Args<'_>, kind: Kind) {
         for name in names.iter() {
-            let own = kind.own_mut(&mut client.rare);
-            if !own.iter().any(|known| known == name) {
-                own.push(name.to_vec());
+            if kind.own_mut(&mut client.rare).insert(name.to_vec()) {
                 self.pubsub.join(client.id, name, kind);
             }
             client.state.add(State::PUBSUB);
@@ -181,12 +179,13 @@ impl Server {
 
     fn unsubscribe_from(&mut self, client: &mut Client, names: Args<'_>, kind: Kind) {
         let leaving = match names.is_empty() {
-            true => kind.own(&client.rare).clone(),
+            true => kind.own(&client.rare).iter().cloned().collect(),
             false => names.to_vecs(),
         };
         for name in &leaving {
-            kind.own_mut(&mut client.rare).retain(|known| known != name);
-            self.pubsub.leave(client.id, name, kind);
+            if kind.own_mut(&mut client.rare).remove(name) {
+                self.pubsub.leave(client.id, name, kind);
+            }
             confirm(client, kind.words().1, Some(name), kind);
         }
         if leaving.is_empty() {

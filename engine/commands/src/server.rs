@@ -245,16 +245,21 @@ impl Server {
 
     pub(crate) fn forget_client(&mut self, id: ClientId) {
         let Some(mut client) = self.clients.remove(id) else { return };
-        self.end_wait(&mut client);
-        self.end_tracking(&mut client);
-        self.end_monitor(&mut client);
-        self.unwatch(&client);
-        self.pubsub.remove_client(&client);
-        if client.state.has(State::REPLICA) {
-            self.replica_gone(&client);
-        }
+        self.end_all_of(&mut client);
         if client.blocked == Some(Blocked::Script) {
             self.keep_for_script(client);
+        }
+    }
+
+    /// Ends all that a client that has gone took part in.
+    pub(crate) fn end_all_of(&mut self, client: &mut crate::client::Client) {
+        self.end_wait(client);
+        self.end_tracking(client);
+        self.end_monitor(client);
+        self.unwatch(client);
+        self.pubsub.remove_client(client);
+        if client.state.has(State::REPLICA) {
+            self.replica_gone(client);
         }
     }
 
@@ -431,6 +436,7 @@ impl Server {
         self.ticks += 1;
         self.clients.watch.now_ms = now.mono_ms;
         if self.debug.cron_paused {
+            self.script_tick();
             self.end_waits_in_time();
             self.after_commands();
             return;

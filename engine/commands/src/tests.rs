@@ -17,7 +17,7 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Outside {
     pub(crate) log: Vec<String>,
-    snapshots: Vec<SnapshotTarget>,
+    pub(crate) snapshots: Vec<SnapshotTarget>,
     /// Offset and database of the last snapshot begun.
     position: Option<(u64, i64)>,
     saves: usize,
@@ -442,4 +442,18 @@ fn nothing_runs_once_the_last_snapshot_is_written() {
     assert_eq!(world.server.exit_code(), Some(0));
     assert_eq!(world.send(other, "SET k v"), "");
     assert_eq!(world.server.key_count(), 0);
+}
+
+#[test]
+fn a_transaction_that_begins_to_follow_leaves_nothing_in_the_stream() {
+    let mut world = World::new(&[]);
+    let (replica, id) = (world.client(), world.client());
+    world.send(replica, "PSYNC ? -1");
+    world.send(id, "SET a 1");
+    let offset = world.server.replicating.offset();
+    let text = "MULTI\nSET a 2\nSET b 2\nREPLICAOF 127.0.0.1 1\nEXEC";
+    assert!(world.send(id, text).ends_with("*3 +OK +OK +OK"));
+    assert_eq!(world.server.replicating.offset(), offset);
+    assert_eq!(world.send(id, "REPLICAOF no one\nSET a 3"), "+OK +OK");
+    assert!(world.server.replicating.offset() > offset, "what follows is no part of it");
 }

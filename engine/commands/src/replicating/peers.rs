@@ -179,7 +179,9 @@ impl Server {
 
     /// Begins the snapshot that waiting replicas need, when it is time.
     pub(crate) fn start_wanted_snapshot(&mut self) {
-        if self.persistence.child_is_running() || self.shutdown.is_some() {
+        // What a script has half done is no snapshot: it waits for the script's end.
+        let busy = self.scripting.suspended.is_some();
+        if busy || self.persistence.child_is_running() || self.shutdown.is_some() {
             return;
         }
         let waiting = self.replicas_in(PeerState::WaitBgsaveStart);

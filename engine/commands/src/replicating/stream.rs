@@ -21,6 +21,16 @@ impl Replicating {
         begins
     }
 
+    /// This server is about to follow another in the middle of a transaction: what that has propagated so far
+    /// is for nobody.
+    pub(super) fn abandon_transaction(&mut self) {
+        if let Transaction::Open { multi_at, .. } = self.transaction {
+            self.pending.truncate(multi_at);
+            self.stream_db = None;
+            self.transaction = Transaction::Begun;
+        }
+    }
+
     fn append(&mut self, db: u32, args: &mut dyn ExactSizeIterator<Item = &[u8]>) {
         if self.stream_db != Some(db) {
             self.stream_db = Some(db);

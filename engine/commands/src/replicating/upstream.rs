@@ -418,6 +418,7 @@ impl Server {
 
     /// REPLICAOF host port.
     fn follow(&mut self, host: String, port: u16, by: &str) {
+        self.replicating.abandon_transaction();
         self.flush_replication();
         let earlier = self.replicating.upstream.take();
         let (position, stream_db) = match &earlier {

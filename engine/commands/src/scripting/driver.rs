@@ -11,6 +11,7 @@ use types::{Now, Propagation};
 
 use crate::client::{Blocked, Client, ClientId, State};
 use crate::config::Level;
+use crate::dispatch::is_unwanted;
 use crate::server::Server;
 
 /// Time a suspended script gets with every tick.
@@ -42,6 +43,8 @@ pub(crate) struct Running {
     kill: Option<&'static str>,
     from_master: bool,
     calls: u64,
+    /// Its machine holds libraries that were replaced meanwhile.
+    pub(super) is_outdated: bool,
 }
 
 impl Running {
@@ -101,6 +104,7 @@ impl Server {
             kill: None,
             from_master: client.state.has(State::MASTER),
             calls: 0,
+            is_outdated: false,
         };
         let step = machine.start(Job::Run(run));
         self.drive(client, machine, running, step);
@@ -114,7 +118,9 @@ impl Server {
             let answer = match step {
                 Step::Finished(finished) => {
                     self.now = now;
-                    self.scripting.put_machine(running.kind, machine);
+                    if !running.is_outdated {
+                        self.scripting.put_machine(running.kind, machine);
+                    }
                     self.script_ended(client, &running, finished);
                     return;
                 }
@@ -212,10 +218,12 @@ impl Server {
             client.write_offset = self.replicating.offset();
             self.effects.propagation = Propagation::AsReceived;
         }
-        if client.state.has(State::REPLY_OFF) {
-            client.out.truncate(reply_from);
-        }
         let waits = client.blocked.is_some();
+        match waits {
+            true if is_unwanted(&client) => client.out.truncate(reply_from),
+            true => {}
+            false => self.after_reply(&mut client, reply_from),
+        }
         match connected {
             true => {
                 self.clients.put_back(client);
@@ -226,6 +234,9 @@ impl Server {
             false => {
                 if let Some(suspended) = &mut self.scripting.suspended {
                     suspended.orphan = Some(client);
+                } else {
+                    // What it took part in since its connection ended, by the rest of a transaction.
+                    self.end_all_of(&mut client);
                 }
             }
         }

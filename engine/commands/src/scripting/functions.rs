@@ -128,6 +128,9 @@ impl Server {
 
     /// The libraries of a snapshot take the place of all there were.
     pub(crate) fn replace_libraries(&mut self, codes: Vec<Vec<u8>>) -> Result<(), String> {
+        if let Some(suspended) = &mut self.scripting.suspended {
+            suspended.running.is_outdated = suspended.running.kind == Kind::Functions;
+        }
         if codes.is_empty() {
             self.forget_libraries();
             return Ok(());

@@ -109,3 +109,70 @@ fn libraries_live_with_the_data() {
         "+OK -ERR Function not found $1 y"
     );
 }
+
+/// Lasts for some ticks.
+const LONG: &str = "for i=1,5e6 do end";
+
+fn until_free(world: &mut World) {
+    while world.server.scripting.suspended.is_some() {
+        world.tick();
+    }
+    world.tick();
+}
+
+#[test]
+fn the_reply_that_is_skipped_is_the_long_scripts() {
+    let mut world = slow_world();
+    let id = world.client();
+    assert_eq!(world.send(id, &format!("CLIENT REPLY SKIP\nEVAL \"{LONG} return 1\" 0")), "");
+    until_free(&mut world);
+    assert_eq!(world.output(id), "");
+    assert_eq!(world.send(id, "PING"), "+PONG");
+    assert_eq!(world.send(id, &format!("CLIENT REPLY OFF\nMULTI\nGET k\nEVAL \"{LONG}\" 0\nEXEC")), "");
+    until_free(&mut world);
+    assert_eq!(world.output(id), "");
+    assert_eq!(world.send(id, "CLIENT REPLY ON"), "+OK");
+}
+
+#[test]
+fn one_that_went_leaves_nothing_behind_when_its_script_ends() {
+    let mut world = slow_world();
+    let (gone, other) = (world.client(), world.client());
+    world.send(gone, &format!("MULTI\nEVAL \"{LONG}\" 0\nSUBSCRIBE news\nSET k v\nEXEC"));
+    world.disconnect(gone);
+    until_free(&mut world);
+    assert_eq!(world.send(other, "GET k\nPUBSUB NUMSUB news"), "$1 v *2 $4 news :0");
+}
+
+#[test]
+fn nothing_is_evicted_or_saved_under_a_long_script() {
+    let mut world = slow_world();
+    let (script, other) = (world.client(), world.client());
+    world.send(script, "CONFIG SET maxmemory-policy allkeys-random\nSET a 1\nSET b 2\nCONFIG SET save '1 1'");
+    world.send(other, "CONFIG SET maxmemory 1");
+    world.send(script, &format!("EVAL \"redis.call('SET','c',1) {LONG} redis.call('SET','d',1)\" 0"));
+    let before = world.server.key_count();
+    assert!(world.server.scripting.suspended.is_some());
+    assert!(world.send(other, "PING").starts_with("-BUSY"));
+    assert_eq!(world.server.key_count(), before);
+    world.server.shutdown_by_signal("SIGTERM", crate::tests::at(50));
+    assert_eq!(world.server.exit_code(), None, "half of what a script writes is not saved");
+    until_free(&mut world);
+    assert_eq!(world.server.exit_code(), Some(0));
+}
+
+#[test]
+fn no_replica_gets_a_snapshot_of_half_a_script() {
+    let mut world = slow_world();
+    let (first, second, script) = (world.client(), world.client(), world.client());
+    world.send(script, "CONFIG SET repl-diskless-sync no");
+    world.send(first, "PSYNC ? -1");
+    world.send(second, "PSYNC ? -1");
+    assert_eq!(world.outside.borrow().snapshots.len(), 1);
+    world.send(script, &format!("EVAL \"redis.call('SET','c',1) {LONG} redis.call('SET','d',1)\" 0"));
+    let done = crate::SnapshotResult { code: Some(0), ..crate::SnapshotResult::default() };
+    world.server.snapshot_ended(done, crate::tests::at(50));
+    assert_eq!(world.outside.borrow().snapshots.len(), 1);
+    until_free(&mut world);
+    assert_eq!(world.outside.borrow().snapshots.len(), 2, "once the script is over");
+}
