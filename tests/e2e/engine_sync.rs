@@ -176,17 +176,20 @@ fn a_replica_lost_in_the_middle_of_a_full_sync_comes_back() {
 
 #[test]
 fn a_snapshot_with_what_is_not_there_leaves_the_replica_as_it_was() {
-    let (master, replica) = (Node::start(Engine::Redis, &[]), Node::start(Engine::Topple, &[]));
-    master.ok("RPUSH colours red green");
+    let (master, replica) =
+        (Node::start(Engine::Redis, &[]), Node::start(Engine::Topple, &["--databases", "2"]));
+    master.ok("SET colour red");
+    master.ok("MOVE colour 5");
     replica.ok("SET own 1");
     replica.ok(&format!("REPLICAOF 127.0.0.1 {}", master.port()));
-    replica.await_log("Failed trying to load the MASTER synchronization DB: value of type list", 1);
+    replica.await_log("Failed trying to load the MASTER synchronization DB: database 5 at offset", 1);
     assert_eq!(replica.ok("GET own").to_text().as_deref(), Some("1"));
     assert_eq!(replica.info("master_link_status"), "down");
-    // Once the list is gone the next attempt succeeds.
-    master.ok("DEL colours");
+    // Once the data fits the next attempt succeeds.
+    master.ok("SWAPDB 0 5");
     replica.await_info("master_link_status", "up");
     assert!(replica.ok("GET own").as_bytes().is_none());
+    assert_eq!(replica.ok("GET colour").to_text().as_deref(), Some("red"));
 }
 
 #[test]

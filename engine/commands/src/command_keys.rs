@@ -52,7 +52,7 @@ pub(crate) fn has_keys(entry: &Entry) -> bool {
 
 /// The keys of `args`, in the order of the specifications.
 pub(crate) fn keys_of(entry: &Entry, args: Args<'_>) -> Result<Vec<KeyUse>, WrongArguments> {
-    match entry.meta.name {
+    match entry.full_name.as_str() {
         "sort" => return Ok(sort(args)),
         "sort_ro" => return Ok(at(1, READ)),
         "migrate" => return migrate(args),

@@ -426,5 +426,6 @@ fn unknown_subcommand(entry: &Entry, name: &[u8]) -> String {
 }
 
 fn runs_inside_multi(entry: &Entry) -> bool {
-    matches!(entry.meta.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+    // The full name: SLOWLOG RESET is queued.
+    matches!(entry.full_name.as_str(), "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }

@@ -121,7 +121,7 @@ impl Server {
         let exec = command.meta.name == "exec";
         // Queueing takes memory too.
         let queues = client.state.has(State::MULTI)
-            && !matches!(command.meta.name, "exec" | "discard" | "quit" | "reset");
+            && !matches!(command.full_name.as_str(), "exec" | "discard" | "quit" | "reset");
         command.has(Flags::DENYOOM)
             || queues
             || exec && client.rare.queued.iter().any(|queued| queued.entry.has(Flags::DENYOOM))

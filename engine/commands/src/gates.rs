@@ -205,7 +205,7 @@ impl Server {
 
 fn works_subscribed(entry: &Entry) -> bool {
     matches!(
-        entry.meta.name,
+        entry.full_name.as_str(),
         "ping"
             | "subscribe"
             | "ssubscribe"

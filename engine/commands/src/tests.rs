@@ -445,6 +445,16 @@ fn nothing_runs_once_the_last_snapshot_is_written() {
 }
 
 #[test]
+fn what_is_named_reset_is_queued_but_for_reset_itself() {
+    let mut world = World::new(&[]);
+    let (id, subscriber) = (world.client(), world.client());
+    assert_eq!(world.send(id, "MULTI\nSLOWLOG RESET\nLATENCY RESET\nEXEC"), "+OK +QUEUED +QUEUED *2 +OK :0");
+    assert_eq!(world.send(id, "MULTI\nRESET\nEXEC"), "+OK +RESET -ERR EXEC without MULTI");
+    world.send(subscriber, "SUBSCRIBE news");
+    assert!(world.send(subscriber, "SLOWLOG RESET").starts_with("-ERR Can't execute 'slowlog|reset'"));
+}
+
+#[test]
 fn a_transaction_that_begins_to_follow_leaves_nothing_in_the_stream() {
     let mut world = World::new(&[]);
     let (replica, id) = (world.client(), world.client());

@@ -100,7 +100,9 @@ impl Server {
     /// Begins to follow the configured master, if there is one; called once the server has its data.
     pub fn start_replication(&mut self, now: Now) {
         self.now = now;
-        let resumed = self.replicating.resumed;
+        // A stream that goes on in a database that is no longer there cannot be taken up.
+        let known = |(_, db): &(Position, u32)| (*db as usize) < self.dbs.len();
+        let resumed = self.replicating.resumed.filter(known);
         self.open_link(resumed.map(|(position, _)| position), resumed.map_or(0, |(_, db)| db));
     }
 
