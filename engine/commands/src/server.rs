@@ -460,11 +460,18 @@ impl Server {
 
     /// The next moment something is due, in monotonic milliseconds, if that is before the next regular tick.
     pub fn next_timeout_ms(&self) -> Option<u64> {
+        // Only what the tick would see to: a moment that has passed and stays would have the timer go off
+        // without end, and nobody be read from.
+        if self.scripting.suspended.is_some() {
+            return Some(self.now.mono_ms + 1);
+        }
+        if self.debug.cron_paused {
+            return self.blocking.next_deadline_ms();
+        }
         self.blocking
             .next_deadline_ms()
             .into_iter()
             .chain(self.gates.pause.map(|pause| pause.until_ms))
-            .chain(self.scripting.suspended.as_ref().map(|_| self.now.mono_ms + 1))
             .chain(self.next_eviction_ms())
             .chain(self.next_expiry_ms())
             .min()

@@ -315,6 +315,8 @@ async fn tick(shell: Rc<Shell>) {
             () = shell.timer.wait() => continue,
         }
         shell.with(|server, now| server.tick(now));
+        // Sockets have their turn between two ticks, however soon the next is due.
+        tokio::task::yield_now().await;
         let period_ms = 1000 / shell.server.borrow().config.settings.hz.per_second();
         regular = shell.now().mono_ms + period_ms;
     }

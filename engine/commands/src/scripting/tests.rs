@@ -176,3 +176,20 @@ fn no_replica_gets_a_snapshot_of_half_a_script() {
     until_free(&mut world);
     assert_eq!(world.outside.borrow().snapshots.len(), 2, "once the script is over");
 }
+
+#[test]
+fn a_wait_that_ends_under_a_long_script_does_not_wind_up_the_timer() {
+    let mut world = slow_world();
+    let (script, waits) = (world.client(), world.client());
+    world.send(waits, "BLPOP k 0.01");
+    world.send(script, &format!("EVAL \"{LONG} return 1\" 0"));
+    for _ in 0..20 {
+        world.tick();
+        if world.server.scripting.suspended.is_some() {
+            assert_eq!(world.server.next_timeout_ms(), Some(world.server.now().mono_ms + 1));
+        }
+    }
+    until_free(&mut world);
+    world.pass(10);
+    assert_eq!(world.output(waits), "*-1");
+}
