@@ -32,15 +32,19 @@ pub struct RunDir {
 impl RunDir {
     /// Chooses the directory of a run of the topology `name`; nothing is made yet.
     pub fn choose(name: &str, clock: &Clock) -> Self {
-        let parent = runs_dir(|name| std::env::var_os(name).map(PathBuf::from), std::env::temp_dir());
+        let parent = Self::parent();
         let stamp = stamp(clock.started_wall_ms());
         Self { path: parent.join(format!("{}-{stamp}-{}", file_name(name), std::process::id())) }
     }
 
+    /// Where the directories of runs are made.
+    pub fn parent() -> PathBuf {
+        runs_dir(|name| std::env::var_os(name).map(PathBuf::from), std::env::temp_dir())
+    }
+
     /// Directories of all runs, of living and ended ones.
     pub fn all() -> Vec<PathBuf> {
-        let parent = runs_dir(|name| std::env::var_os(name).map(PathBuf::from), std::env::temp_dir());
-        let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+        let entries = fs::read_dir(Self::parent()).into_iter().flatten().flatten();
         let mut found: Vec<PathBuf> =
             entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
         found.sort();

@@ -152,3 +152,17 @@ fn killed_in_the_background_it_leaves_nothing() {
         expect(&place, &["ps"], 0, "no topology is up");
     }
 }
+
+#[test]
+fn a_built_in_topology_is_written_out_and_works_as_it_stands() {
+    let place = Place::new();
+    expect(&place, &["init", "sentinal"], 2, "did you mean `sentinel`?");
+    expect(&place, &["init", "sentinel"], 0, "wrote sentinel.rhai");
+    expect(&place, &["init", "sentinel"], 2, "sentinel.rhai is there already");
+    expect(&place, &["init", "sentinel", "--force"], 0, "wrote scripts/notify.sh");
+    expect(&place, &["check", "sentinel.rhai"], 0, "");
+    let words = expect(&place, &["completions", "bash"], 0, "failover");
+    assert!(words.contains("--detach"), "{words}");
+    let found = expect(&place, &["doctor"], 0, "runs directory");
+    assert!(found.contains("redis-server"), "{found}");
+}

@@ -5,6 +5,8 @@
 
 mod background;
 pub mod check;
+mod doctor;
+mod init;
 mod live;
 mod living;
 mod output;
@@ -16,7 +18,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use server::Program;
 
 use crate::control::protocol::Verb;
@@ -51,6 +53,16 @@ enum Command {
     Check(CheckArgs),
     /// Show what a script declares, and how each node is started
     Plan(PlanArgs),
+    /// Write a built-in topology out, to be edited
+    Init(InitArgs),
+    /// Tell what this host allows, and how to allow more
+    Doctor,
+    /// Write completions for a shell to standard output
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
     /// List the topologies that are up
     Ps,
     /// Tell how every node of a topology that is up is
@@ -138,6 +150,16 @@ pub struct UpArgs {
     /// What the background process is started with.
     #[arg(long, hide = true)]
     in_background: bool,
+}
+
+/// Options of `init`.
+#[derive(Clone, Debug, Args)]
+struct InitArgs {
+    /// The built-in topology's name
+    name: String,
+    /// Write over files that are there
+    #[arg(long)]
+    force: bool,
 }
 
 /// Which topology is meant.
@@ -328,6 +350,12 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Init(args) => init::init(&args),
+        Command::Doctor => doctor::doctor(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "topple", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
         Command::Ps => living::ps(),
         Command::Status(args) => living::status(&args),
         Command::Events(args) => living::events(&args),
@@ -352,8 +380,6 @@ fn dispatch(command: Command) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -28,7 +28,7 @@ mod random;
 mod reference;
 pub mod script;
 pub(crate) mod session;
-mod suggest;
+pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 mod topology;
