@@ -329,11 +329,8 @@ fn list(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
             _ => matches(word, entry.full_name.as_bytes(), Case::Insensitive),
         },
     };
-    // Without a filter, subcommands are not told apart.
-    let all = server.table.entries().iter().flat_map(|entry| {
-        let subcommands = if filter.is_some() { entry.subcommands.as_slice() } else { &[] };
-        std::iter::once(entry).chain(subcommands)
-    });
+    let all =
+        server.table.entries().iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands));
     let names: Vec<&str> = all.filter(|entry| wanted(entry)).map(|entry| entry.full_name.as_str()).collect();
     let mut writer = client.writer();
     writer.array(names.len());

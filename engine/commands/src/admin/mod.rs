@@ -4,6 +4,7 @@ mod client;
 mod config;
 mod connection;
 pub(crate) mod debug;
+mod elsewhere;
 mod lolwut;
 mod memory;
 mod replication;
@@ -18,6 +19,7 @@ use crate::table::AdminHandler;
 pub(crate) fn commands() -> impl Iterator<Item = &'static Command<AdminHandler>> {
     let tables = [
         connection::COMMANDS,
+        elsewhere::COMMANDS,
         crate::acl::COMMANDS,
         crate::monitoring::slowlog::COMMANDS,
         crate::monitoring::latency::COMMANDS,
