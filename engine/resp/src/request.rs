@@ -365,11 +365,19 @@ mod tests {
     fn parse_whole(input: &[u8], limits: Limits) -> Result<(Vec<Vec<String>>, usize), RequestError> {
         let mut buffer = input.to_vec();
         let mut batch = Batch::default();
-        let done = Parser::default().parse(&mut buffer, 0, 100, limits, &mut batch)?;
+        let mut parser = Parser::default();
         let text = |arg: &[u8]| String::from_utf8_lossy(arg).into_owned();
-        let commands =
-            (0..batch.len()).map(|index| batch.args(index, &buffer).iter().map(text).collect()).collect();
-        Ok((commands, done))
+        let (mut commands, mut done) = (Vec::new(), 0);
+        // An inline command ends its batch.
+        loop {
+            batch.clear();
+            done = parser.parse(&mut buffer, done, 100, limits, &mut batch)?;
+            if batch.is_empty() {
+                return Ok((commands, done));
+            }
+            commands
+                .extend((0..batch.len()).map(|index| batch.args(index, &buffer).iter().map(text).collect()));
+        }
     }
 
     /// The same bytes, arriving one at a time into a buffer that is compacted after every command.
@@ -425,9 +433,12 @@ mod tests {
 
     #[test]
     fn the_batch_stops_where_it_is_told() {
-        let mut buffer = b"PING\r\nPING\r\nPING\r\n".to_vec();
+        let mut buffer = b"*1\r\n$4\r\nPING\r\n".repeat(3);
         let mut batch = Batch::default();
-        assert_eq!(Parser::default().parse(&mut buffer, 0, 2, LIMITS, &mut batch), Ok(12));
-        assert_eq!((batch.len(), batch.end(1)), (2, 12));
+        assert_eq!(Parser::default().parse(&mut buffer, 0, 2, LIMITS, &mut batch), Ok(28));
+        assert_eq!((batch.len(), batch.end(1)), (2, 28));
+        let mut inline = b"PING\r\nPING\r\n".to_vec();
+        batch.clear();
+        assert_eq!(Parser::default().parse(&mut inline, 0, 2, LIMITS, &mut batch), Ok(6));
     }
 }

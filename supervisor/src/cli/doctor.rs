@@ -58,7 +58,8 @@ pub(super) fn doctor() -> ExitCode {
 fn runs_directory() -> Finding {
     let path = RunDir::parent();
     let probe = path.join(format!(".doctor-{}", std::process::id()));
-    let tried = fs::create_dir_all(&path).and_then(|()| fs::create_dir(&probe)).and_then(|()| fs::remove_dir(&probe));
+    let tried =
+        fs::create_dir_all(&path).and_then(|()| fs::create_dir(&probe)).and_then(|()| fs::remove_dir(&probe));
     match tried {
         Ok(()) => Good(path.display().to_string()),
         Err(error) => Bad(
@@ -78,7 +79,8 @@ fn ports() -> Finding {
         true => Good("6379 to 6381 and 26379 to 26381 are free".to_owned()),
         false => Lacking(
             format!("taken: {}", taken.join(", ")),
-            "topologies that name these ports are refused; `ss -ltnp` names the programs that listen there".to_owned(),
+            "topologies that name these ports are refused; `ss -ltnp` names the programs that listen there"
+                .to_owned(),
         ),
     }
 }
@@ -89,7 +91,10 @@ fn open_files() -> Finding {
     let soft: u64 = line.split_whitespace().nth(3).and_then(|word| word.parse().ok()).unwrap_or(u64::MAX);
     match soft >= 1024 {
         true => Good(if soft == u64::MAX { "unlimited".to_owned() } else { soft.to_string() }),
-        false => Lacking(soft.to_string(), "`ulimit -n 10032` lets servers take their usual 10,000 clients".to_owned()),
+        false => Lacking(
+            soft.to_string(),
+            "`ulimit -n 10032` lets servers take their usual 10,000 clients".to_owned(),
+        ),
     }
 }
 
@@ -99,8 +104,14 @@ fn program(name: &str, purpose: &str, package: &str) -> Finding {
     match version {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout);
-            let version = text.split_whitespace().find(|word| word.trim_start_matches("v=").starts_with(|c: char| c.is_ascii_digit()));
-            Good(format!("{} {}", found(name).display(), version.unwrap_or("").trim_start_matches("v=")).trim_end().to_owned())
+            let version = text
+                .split_whitespace()
+                .find(|word| word.trim_start_matches("v=").starts_with(|c: char| c.is_ascii_digit()));
+            Good(
+                format!("{} {}", found(name).display(), version.unwrap_or("").trim_start_matches("v="))
+                    .trim_end()
+                    .to_owned(),
+            )
         }
         Err(_) => Lacking(
             format!("not on the path; it is for {purpose}"),
@@ -111,7 +122,10 @@ fn program(name: &str, purpose: &str, package: &str) -> Finding {
 
 fn found(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file()).unwrap_or_else(|| name.into())
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| name.into())
 }
 
 fn overcommit() -> Finding {
@@ -143,12 +157,18 @@ fn namespaces() -> Finding {
         .stderr(Stdio::null())
         .status();
     match tried {
-        Ok(status) if status.success() => Good("may be made (for networks whose links can be cut)".to_owned()),
+        Ok(status) if status.success() => {
+            Good("may be made (for networks whose links can be cut)".to_owned())
+        }
         Ok(_) => Lacking(
             "may not be made by this user: no networks whose links can be cut".to_owned(),
-            "sysctl kernel.unprivileged_userns_clone=1, or kernel.apparmor_restrict_unprivileged_userns=0".to_owned(),
+            "sysctl kernel.unprivileged_userns_clone=1, or kernel.apparmor_restrict_unprivileged_userns=0"
+                .to_owned(),
         ),
-        Err(_) => Lacking("unknown: `unshare` is not on the path".to_owned(), "Debian: apt-get install util-linux".to_owned()),
+        Err(_) => Lacking(
+            "unknown: `unshare` is not on the path".to_owned(),
+            "Debian: apt-get install util-linux".to_owned(),
+        ),
     }
 }
 

@@ -34,13 +34,16 @@ pub(super) fn init(args: &InitArgs) -> ExitCode {
         }
         print(&format!("wrote {}\n", path.display()));
     }
-    print(&format!("\n`topple up {name}.rhai` brings it up; `topple check {name}.rhai` looks for mistakes.\n"));
+    print(&format!(
+        "\n`topple up {name}.rhai` brings it up; `topple check {name}.rhai` looks for mistakes.\n"
+    ));
     ExitCode::SUCCESS
 }
 
 /// The topology, whose paths now start from its own folder, and the scripts it names.
 fn files(name: &str, source: &str) -> Vec<(PathBuf, String, u32)> {
-    let mut files = vec![(PathBuf::from(format!("{name}.rhai")), source.replace("../scripts/", "scripts/"), 0o644)];
+    let mut files =
+        vec![(PathBuf::from(format!("{name}.rhai")), source.replace("../scripts/", "scripts/"), 0o644)];
     for (path, text) in BUILT_IN_SCRIPTS {
         if source.contains(&format!("../{path}")) {
             files.push((PathBuf::from(path), (*text).to_owned(), 0o755));

@@ -20,7 +20,12 @@ const PER_SLOT: &str = "O(N) where N is the number of slots given";
 const PER_NODE: &str = "O(N) where N is the number of known nodes";
 
 /// A subcommand of CLUSTER.
-const fn cluster(name: &'static str, arity: i32, flags: Flags, summary: &'static str) -> Command<AdminHandler> {
+const fn cluster(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    summary: &'static str,
+) -> Command<AdminHandler> {
     plain(Meta { name, arity, flags, summary, ..CLUSTER }, disabled)
 }
 
@@ -36,7 +41,12 @@ const fn with(
 
 const OF_CLUSTER: &[Command<AdminHandler>] = &[
     with(cluster("addslots", -3, CHANGES, "Gives this node hash slots."), "3.0.0", PER_SLOT, &[]),
-    with(cluster("addslotsrange", -4, CHANGES, "Gives this node ranges of hash slots."), "7.0.0", PER_SLOT, &[]),
+    with(
+        cluster("addslotsrange", -4, CHANGES, "Gives this node ranges of hash slots."),
+        "7.0.0",
+        PER_SLOT,
+        &[],
+    ),
     with(cluster("bumpepoch", 2, CHANGES, "Raises the configuration epoch."), "3.0.0", "O(1)", ANY_ORDER),
     with(
         cluster("count-failure-reports", 3, READS, "Counts the failure reports about a node."),
@@ -46,7 +56,12 @@ const OF_CLUSTER: &[Command<AdminHandler>] = &[
     ),
     cluster("countkeysinslot", 3, Flags::STALE, "Counts the keys of a hash slot."),
     with(cluster("delslots", -3, CHANGES, "Takes hash slots from this node."), "3.0.0", PER_SLOT, &[]),
-    with(cluster("delslotsrange", -4, CHANGES, "Takes ranges of hash slots from this node."), "7.0.0", PER_SLOT, &[]),
+    with(
+        cluster("delslotsrange", -4, CHANGES, "Takes ranges of hash slots from this node."),
+        "7.0.0",
+        PER_SLOT,
+        &[],
+    ),
     cluster("failover", -2, CHANGES, "Has this replica take its master's place."),
     cluster("flushslots", 2, CHANGES, "Takes all hash slots from this node."),
     cluster("forget", 3, CHANGES, "Removes a node from the table of nodes."),
@@ -77,7 +92,12 @@ const OF_CLUSTER: &[Command<AdminHandler>] = &[
     with(cluster("links", 2, Flags::STALE, "Lists the links to other nodes."), "7.0.0", PER_NODE, ANY_ORDER),
     cluster("meet", -4, CHANGES, "Introduces a node to the cluster."),
     cluster("myid", 2, Flags::STALE, "Tells this node's id."),
-    with(cluster("myshardid", 2, Flags::STALE, "Tells the id of this node's shard."), "7.2.0", "O(1)", ANY_ORDER),
+    with(
+        cluster("myshardid", 2, Flags::STALE, "Tells the id of this node's shard."),
+        "7.2.0",
+        "O(1)",
+        ANY_ORDER,
+    ),
     with(cluster("nodes", 2, Flags::STALE, "Lists the nodes."), "3.0.0", PER_NODE, ANY_ORDER),
     with(cluster("replicas", 3, READS, "Lists the replicas of a node."), "5.0.0", PER_NODE, ANY_ORDER),
     cluster("replicate", 3, CHANGES, "Makes this node the replica of another."),
@@ -99,7 +119,8 @@ const OF_CLUSTER: &[Command<AdminHandler>] = &[
     Command {
         meta: Meta {
             deprecated: Some(("5.0.0", "`CLUSTER REPLICAS`")),
-            ..with(cluster("slaves", 3, READS, "Lists the replicas of a node."), "3.0.0", PER_NODE, ANY_ORDER).meta
+            ..with(cluster("slaves", 3, READS, "Lists the replicas of a node."), "3.0.0", PER_NODE, ANY_ORDER)
+                .meta
         },
         run: disabled,
         subcommands: &[],
@@ -107,7 +128,13 @@ const OF_CLUSTER: &[Command<AdminHandler>] = &[
     Command {
         meta: Meta {
             deprecated: Some(("7.0.0", "`CLUSTER SHARDS`")),
-            ..with(cluster("slots", 2, Flags::STALE, "Lists who has which slots."), "3.0.0", PER_NODE, ANY_ORDER).meta
+            ..with(
+                cluster("slots", 2, Flags::STALE, "Lists who has which slots."),
+                "3.0.0",
+                PER_NODE,
+                ANY_ORDER,
+            )
+            .meta
         },
         run: disabled,
         subcommands: &[],
@@ -131,9 +158,17 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
         },
         OF_CLUSTER,
     ),
-    plain(Meta { name: "asking", summary: "Announces a request that was redirected.", ..CONNECTION }, disabled),
     plain(
-        Meta { name: "readonly", summary: "Lets this connection read from a replica.", flags: ALWAYS, ..CONNECTION },
+        Meta { name: "asking", summary: "Announces a request that was redirected.", ..CONNECTION },
+        disabled,
+    ),
+    plain(
+        Meta {
+            name: "readonly",
+            summary: "Lets this connection read from a replica.",
+            flags: ALWAYS,
+            ..CONNECTION
+        },
         disabled,
     ),
     plain(
@@ -172,7 +207,10 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
                 },
                 module_list,
             ),
-            plain(Meta { name: "load", arity: -3, flags: LOADS, summary: "Loads a module.", ..MODULE }, module_load),
+            plain(
+                Meta { name: "load", arity: -3, flags: LOADS, summary: "Loads a module.", ..MODULE },
+                module_load,
+            ),
             plain(
                 Meta {
                     name: "loadex",
