@@ -21,12 +21,15 @@ enum Finding {
     Bad(String, String),
 }
 
+/// What is looked at, and how.
+type Look = (&'static str, fn() -> Finding);
+
 use Finding::{Bad, Good, Lacking};
 
 /// Looks at everything and says what it found; 3 when topologies cannot be brought up here.
 pub(super) fn doctor() -> ExitCode {
     let paint = Paint::new(colour_on_stdout());
-    let looks: [(&str, fn() -> Finding); 8] = [
+    let looks: [Look; 8] = [
         ("runs directory", runs_directory),
         ("default ports", ports),
         ("open files", open_files),
