@@ -92,6 +92,8 @@ impl Server {
                 }
             }
             if client.blocked == Some(Blocked::Script) {
+                // Not closed off yet: EXEC follows when the script and what is behind it have run.
+                self.effects.propagation = Propagation::Nothing;
                 return;
             }
         }

@@ -210,6 +210,8 @@ impl Server {
         let answer = running.kill.map_or(answer, Answer::Kill);
         let step = machine.go_on(answer);
         self.drive(&mut client, machine, running, step);
+        // No command is around it here that would take this: it must not be the next one's.
+        self.effects.propagation = Propagation::AsReceived;
         if self.scripting.suspended.is_none() {
             self.refresh_gates();
             if client.state.has(State::IN_EXEC) {

@@ -193,3 +193,24 @@ fn a_wait_that_ends_under_a_long_script_does_not_wind_up_the_timer() {
     world.pass(10);
     assert_eq!(world.output(waits), "*-1");
 }
+
+#[test]
+fn a_transaction_that_a_long_script_holds_up_is_closed_off_once() {
+    let mut world = slow_world();
+    let (replica, id) = (world.client(), world.client());
+    world.send(replica, "PSYNC ? -1");
+    let writes = format!("MULTI\nSET a 1\nEVAL \"{LONG} redis.call('SET','b',2)\" 0\nSET c 3\nEXEC");
+    world.send(id, &writes);
+    until_free(&mut world);
+    let history = &world.server.replicating.history;
+    let (first, second) = history.backlog().unwrap().copy_from(replication::id::Offset(1)).unwrap();
+    let stream = String::from_utf8_lossy(&[first, second].concat()).into_owned();
+    assert_eq!(stream.matches("MULTI").count(), 1, "{stream}");
+    assert_eq!(stream.matches("EXEC").count(), 1, "{stream}");
+    assert_eq!(
+        stream.matches("\r\nSET\r\n").count(),
+        3,
+        "what a script writes once it was left is replicated too: {stream}"
+    );
+    assert!(stream.ends_with("EXEC\r\n"), "{stream}");
+}
