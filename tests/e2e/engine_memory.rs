@@ -105,6 +105,7 @@ fn hit_rate(node: &Node) -> (f64, i64) {
     (hits as f64 / asked as f64, node.ok("DBSIZE").as_int().unwrap_or(0))
 }
 
+#[allow(clippy::print_stdout, reason = "the figures are there to be read")]
 #[test]
 fn what_is_in_demand_is_kept_as_the_real_server_keeps_it() {
     for policy in ["allkeys-lru", "allkeys-lfu", "allkeys-random"] {

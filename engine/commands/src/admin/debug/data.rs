@@ -95,7 +95,10 @@ impl Server {
         self.host.read_snapshot(&path, &mut |piece| {
             loader.feed(piece).map(drop).map_err(|error| error.to_string())
         })?;
-        loader.finish().map(|loaded| loaded.dbs).map_err(|error| error.to_string())
+        let loaded = loader.finish().map_err(|error| error.to_string())?;
+        // Replicas have these keys yet, and must not give their deadlines to later ones of the same name.
+        self.effects.expired.extend(loaded.expired_keys);
+        Ok(loaded.dbs)
     }
 
     /// Has what was loaded take the place of the data, or join it.

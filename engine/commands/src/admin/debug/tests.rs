@@ -117,3 +117,18 @@ fn objects_are_described() {
     assert_eq!(world.send(client, "DEBUG ERROR MYCODE"), "-MYCODE");
     assert_eq!(world.send(client, "DEBUG CLIENT-EVICTION"), "-ERR maxmemory-clients is disabled.");
 }
+
+#[test]
+fn keys_that_expire_on_a_reload_are_deleted_on_replicas_too() {
+    let (mut world, client) = world();
+    let replica = world.client();
+    world.send(replica, "PSYNC ? -1");
+    world.send(client, "DEBUG SET-ACTIVE-EXPIRE 0\nSET k v PX 5\nSET other v");
+    world.pass(20);
+    let before = world.server.replicating.offset();
+    assert_eq!(world.send(client, "DEBUG RELOAD\nDBSIZE"), "+OK :1");
+    assert!(world.server.replicating.offset() > before, "k is deleted there");
+    let after = world.server.replicating.offset();
+    assert_eq!(world.send(client, "DEBUG RELOAD"), "+OK");
+    assert_eq!(world.server.replicating.offset(), after);
+}
