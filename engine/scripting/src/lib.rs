@@ -5,15 +5,15 @@
 //! (a command to be run, a permission, a log line), when its slice of instructions is used up, or when the
 //! job is done. So a script that runs for long can be left where it is while other clients are served.
 //!
-//! - [`machine`]: the coroutine, and what is passed in and out.
-//! - [`interpreter`]: the Lua state inside it: jobs, the sandbox, hooks, errors.
-//! - [`redis_api`]: the `redis` table; [`from_reply`] and [`to_reply`]: values both ways.
-//! - [`cjson`], [`cmsgpack`], [`structs`], [`bit`], [`random`]: the other libraries.
-//! - [`shebang`]: a script's first line, and the flags in it. [`library`]: libraries of functions.
+//! - `machine`: the coroutine, and what is passed in and out.
+//! - `interpreter`: the Lua state inside it: jobs, the sandbox, hooks, errors.
+//! - `redis_api`: the `redis` table; `from_reply` and `to_reply`: values both ways.
+//! - `cjson`, `cmsgpack`, `structs`, `bit`, `random`: the other libraries.
+//! - `shebang`: a script's first line, and the flags in it. `library`: libraries of functions.
 //!
 //! What this crate does not do: it knows no commands, no databases, no clients and no clock.
 //!
-//! Limits (see [`machine`]): the stack is bounded and guarded, Lua's memory is bounded, patterns are
+//! Limits (see `machine`): the stack is bounded and guarded, Lua's memory is bounded, patterns are
 //! bounded in length (their matcher recurses), so that no script takes the process down.
 
 #![forbid(unsafe_code)]
