@@ -156,8 +156,8 @@ pub trait Host {
         let _ = (before, now);
         Ok(())
     }
-    /// Microseconds of a clock that only goes forward, to bound and to time work by.
-    fn clock_us(&self) -> u64 {
-        0
+    /// The same clock in microseconds, to bound work by.
+    fn clock_us(&mut self) -> u64 {
+        self.monotonic_ns() / 1000
     }
 }

@@ -34,4 +34,5 @@ pub use db::{Db, Removed};
 pub use hash::{Cursor, HashSeed, KeyHash};
 pub use object::{Data, Object, Typed, Updated, WrongKind};
 pub use packed::Entry;
+pub use sample::place_of;
 pub use value::{EMBSTR_MAX_LEN, Encoding, Expiry, Kind, Value, WallMs, parse_canonical_int};

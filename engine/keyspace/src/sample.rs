@@ -13,6 +13,12 @@ const CHAIN_PLACES: usize = 2 * LANES;
 /// Failed tries after which an orderly search begins.
 const TRIES: usize = 100;
 
+/// One of `count` places, each equally likely, by a random number that the caller draws; 0 when there is none.
+#[inline]
+pub fn place_of(draw: u64, count: usize) -> usize {
+    ((u128::from(draw) * count as u128) >> 64) as usize
+}
+
 /// Numbers made from one random number: Vigna's splitmix64.
 struct Draws(u64);
 
@@ -23,7 +29,7 @@ impl Draws {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;
-        ((u128::from(z) * limit as u128) >> 64) as usize
+        place_of(z, limit)
     }
 }
 

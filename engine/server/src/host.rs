@@ -255,10 +255,6 @@ impl Host for ProcessHost {
         Ok(())
     }
 
-    fn clock_us(&self) -> u64 {
-        self.started.elapsed().as_micros() as u64
-    }
-
     fn purge_memory(&mut self) {
         sys::purge_allocator();
     }

@@ -298,6 +298,19 @@ impl<'a> Ctx<'a> {
         }
     }
 
+    /// Records that so many elements were removed from the value of `key`, with its event, and removes the key
+    /// when none are left; nothing when none were removed.
+    pub fn removed(&mut self, key: Key<'_>, class: Class, event: &'static str, removed: Updated<usize>) {
+        if removed.result == 0 {
+            return;
+        }
+        self.effects.dirty += removed.result as u64 - 1;
+        self.changed(key, class, event);
+        if removed.emptied {
+            self.remove_emptied(key);
+        }
+    }
+
     /// Has the client wait; the command writes no reply, and runs again when a key may be ready. Only where
     /// [`may_block`](Self::may_block) says so.
     pub fn block(&mut self, on: BlockOn) {

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use keyspace::place_of;
+
 use crate::arguments::integer;
 use crate::{CommandError, Random};
 
@@ -54,7 +56,7 @@ pub(crate) fn draw_repeating<I: Copy>(
 
 /// The element that a random number means.
 pub(crate) fn pick_of<I: Copy>(all: &[I], draw: u64) -> Option<I> {
-    all.get(((u128::from(draw) * all.len() as u128) >> 64) as usize).copied()
+    all.get(place_of(draw, all.len())).copied()
 }
 
 /// Gives `wanted` different ones of `total` elements, in no particular order where they are drawn (`pick`),
@@ -106,7 +108,7 @@ mod tests {
 
     fn drawn(seed: u64, wanted: usize, total: usize) -> Vec<usize> {
         let mut chosen = Vec::new();
-        let pick = |draw: u64| Some(((u128::from(draw) * total as u128) >> 64) as usize);
+        let pick = |draw: u64| Some(place_of(draw, total));
         let name = |one: usize| Cow::Owned(one.to_be_bytes().to_vec());
         draw_different(&mut Random::new(seed), (wanted, total), 0..total, pick, name, |one| chosen.push(one));
         chosen

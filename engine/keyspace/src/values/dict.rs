@@ -16,6 +16,7 @@ use std::fmt;
 use crate::db::{Db, Removed};
 use crate::hash::{Cursor, HashSeed};
 use crate::packed::{Body, Entry, Handle, Recipe, Slot};
+use crate::sample::place_of;
 use crate::value::{Encoding, Expiry, Kind, Value, parse_canonical_int};
 
 /// The most entries that are searched one by one.
@@ -222,10 +223,7 @@ impl Dict {
     /// Any entry, each equally likely, by a random number that the caller draws.
     pub fn random(&self, draw: u64) -> Option<Entry<'_>> {
         match &self.form {
-            Form::Row(row) => {
-                let at = (u128::from(draw) * row.slots.len() as u128) >> 64;
-                row.slots.get(at as usize).map(Slot::entry)
-            }
+            Form::Row(row) => row.slots.get(place_of(draw, row.slots.len())).map(Slot::entry),
             Form::Table(table) => table.random(draw),
         }
     }

@@ -7,6 +7,7 @@ use super::dict::Dict;
 use super::limits::Limits;
 use super::listpack::{Invalid, Listpack, Position};
 use crate::hash::Cursor;
+use crate::sample::place_of;
 use crate::value::{Encoding, Value};
 
 /// A listpack takes no more than this, whatever the limits allow.
@@ -201,7 +202,7 @@ impl Hash {
     pub fn random(&self, draw: u64) -> Option<(Value<'_>, Value<'_>)> {
         match &self.0 {
             Form::Listpack(listpack) => {
-                let index = (u128::from(draw) * self.len() as u128) >> 64;
+                let index = place_of(draw, self.len());
                 let at = listpack.seek(index as i64 * 2)?;
                 Some(pair(listpack, at))
             }

@@ -9,6 +9,7 @@ use super::intset::Intset;
 use super::limits::Limits;
 use super::listpack::{Invalid, Listpack};
 use crate::hash::Cursor;
+use crate::sample::place_of;
 use crate::value::{Encoding, Value, parse_canonical_int};
 
 /// An intset holds no more than this, whatever the limits allow.
@@ -325,7 +326,7 @@ impl Set {
 
     /// Any member, each equally likely, by a random number that the caller draws.
     pub fn random(&self, draw: u64) -> Option<Value<'_>> {
-        let index = || ((u128::from(draw) * self.len() as u128) >> 64) as usize;
+        let index = || place_of(draw, self.len());
         match &self.0 {
             Form::Intset(intset) => intset.get(index()).map(Value::Int),
             Form::Listpack(listpack) => listpack.seek(index() as i64).map(|at| listpack.get(at)),

@@ -52,14 +52,9 @@ pub(super) fn hdel(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError
     let key = ctx.first_key(args);
     let updated =
         ctx.update(key, |hash: &mut Hash| args.iter().skip(2).filter(|field| hash.remove(field)).count())?;
-    let removed = updated.map_or(0, |updated| updated.result);
-    if removed > 0 {
-        ctx.changed(key, Class::Hash, "hdel");
-        ctx.effects.dirty += removed as u64 - 1;
-        if updated.is_some_and(|updated| updated.emptied) {
-            ctx.remove_emptied(key);
-        }
+    if let Some(removed) = updated {
+        ctx.removed(key, Class::Hash, "hdel", removed);
     }
-    ctx.out.int(removed as i64);
+    ctx.out.int(updated.map_or(0, |updated| updated.result as i64));
     Ok(())
 }

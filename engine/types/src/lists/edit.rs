@@ -56,18 +56,10 @@ pub(super) fn lrem(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError
     let limit = if count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
     let (key, limits) = (ctx.first_key(args), ctx.limits);
     let removed = ctx.update(key, |list: &mut List| list.remove_equal(args.at(3), limit, end, limits))?;
-    let Some(Updated { result: removed, emptied }) = removed else {
-        ctx.out.int(0);
-        return Ok(());
-    };
-    if removed > 0 {
-        ctx.effects.dirty += removed as u64 - 1;
-        ctx.changed(key, Class::List, "lrem");
+    if let Some(removed) = removed {
+        ctx.removed(key, Class::List, "lrem", removed);
     }
-    if emptied {
-        ctx.remove_emptied(key);
-    }
-    ctx.out.int(removed as i64);
+    ctx.out.int(removed.map_or(0, |removed| removed.result as i64));
     Ok(())
 }
 

@@ -105,11 +105,7 @@ fn change_and_reply<'a>(
 
 /// Records that elements were taken, and removes the key when none are left.
 pub(super) fn settle_taken(ctx: &mut Ctx<'_>, key: Key<'_>, end: End, taken: usize, emptied: bool) {
-    ctx.effects.dirty += taken as u64 - 1;
-    ctx.changed(key, Class::List, pop_event(end));
-    if emptied {
-        ctx.remove_emptied(key);
-    }
+    ctx.removed(key, Class::List, pop_event(end), Updated { result: taken, emptied });
 }
 
 fn pop_event(end: End) -> &'static str {

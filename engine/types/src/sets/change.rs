@@ -27,15 +27,10 @@ pub(super) fn srem(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError
     let key = ctx.first_key(args);
     let updated =
         ctx.update(key, |set: &mut Set| args.iter().skip(2).filter(|member| set.remove(member)).count())?;
-    let removed = updated.map_or(0, |updated| updated.result);
-    if removed > 0 {
-        ctx.changed(key, Class::Set, "srem");
-        ctx.effects.dirty += removed as u64 - 1;
-        if updated.is_some_and(|updated| updated.emptied) {
-            ctx.remove_emptied(key);
-        }
+    if let Some(removed) = updated {
+        ctx.removed(key, Class::Set, "srem", removed);
     }
-    ctx.out.int(removed as i64);
+    ctx.out.int(updated.map_or(0, |updated| updated.result as i64));
     Ok(())
 }
 

@@ -3,13 +3,12 @@
 //!
 //! A replica is told to pop as many from the key that was found; it never waits.
 
-use keyspace::Kind;
 use keyspace::values::SortedSet;
+use keyspace::{Kind, Updated};
 use resp::{Args, Protocol};
 
-use super::record;
 use crate::arguments::{integer_from, is_word, timeout_in_seconds};
-use crate::{BlockOn, CommandError, Ctx, Key, TimedOut};
+use crate::{BlockOn, Class, CommandError, Ctx, Key, TimedOut};
 
 /// From which end members are popped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,10 +120,8 @@ fn pop(ctx: &mut Ctx<'_>, key: Key<'_>, end: End, count: usize, shape: Shape) ->
         ctx.out.bulk(member);
         ctx.out.double(*score);
     }
-    record(ctx, key, members.len() as u64, end.event());
-    if popped.emptied {
-        ctx.remove_emptied(key);
-    }
+    let removed = Updated { result: members.len(), emptied: popped.emptied };
+    ctx.removed(key, Class::SortedSet, end.event(), removed);
     Ok(members.len())
 }
 

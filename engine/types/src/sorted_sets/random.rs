@@ -1,7 +1,7 @@
 //! ZRANDMEMBER: members at random, with or without repetitions, with or without scores.
 
-use keyspace::Value;
 use keyspace::values::SortedSet;
+use keyspace::{Value, place_of};
 use resp::{Args, Protocol, Writer};
 
 use super::{Told, write_member};
@@ -12,7 +12,7 @@ use crate::{CommandError, Ctx, Random};
 
 /// A member by a random number.
 fn pick(set: &SortedSet, draw: u64) -> Option<(Value<'_>, f64)> {
-    let rank = ((u128::from(draw) * set.len() as u128) >> 64) as usize;
+    let rank = place_of(draw, set.len());
     set.iter(rank..set.len().min(rank + 1)).next()
 }
 

@@ -6,8 +6,7 @@ use keyspace::values::{Direction, SortedSet};
 use resp::Args;
 
 use super::bounds::{RankRange, lex_range, score_range};
-use super::record;
-use crate::{CommandError, Ctx};
+use crate::{Class, CommandError, Ctx};
 
 pub(super) fn zrem(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {
     remove(ctx, args, "zrem", |set| (2..args.len()).filter(|&at| set.remove(args.at(at)).is_some()).count())
@@ -49,16 +48,10 @@ fn remove(
     take: impl FnOnce(&mut SortedSet) -> usize,
 ) -> Result<(), CommandError> {
     let key = ctx.first_key(args);
-    let Some(updated) = ctx.update(key, take)? else {
-        ctx.out.int(0);
-        return Ok(());
-    };
-    if updated.result > 0 {
-        record(ctx, key, updated.result as u64, event);
-        if updated.emptied {
-            ctx.remove_emptied(key);
-        }
+    let updated = ctx.update(key, take)?;
+    if let Some(removed) = updated {
+        ctx.removed(key, Class::SortedSet, event, removed);
     }
-    ctx.out.int(updated.result as i64);
+    ctx.out.int(updated.map_or(0, |updated| updated.result as i64));
     Ok(())
 }
