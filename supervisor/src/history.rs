@@ -190,6 +190,20 @@ pub enum What {
         /// The line.
         text: String,
     },
+    /// Another plan is in force from here on: the script has changed under `up --watch`. Ids keep their meaning.
+    Plan {
+        /// The plan.
+        plan: Box<Plan>,
+    },
+    /// What a changed script does to the topology that is up.
+    Reload {
+        /// How far it is.
+        stage: ReloadStage,
+        /// The node concerned, if one is.
+        node: Option<NodeId>,
+        /// The text; of a mistake several lines, as `check` shows it.
+        text: String,
+    },
     /// Something the reader should know (a sampler fell behind, a log line of level warning…).
     Note {
         /// The node concerned, if one is.
@@ -197,6 +211,22 @@ pub enum What {
         /// The text.
         text: String,
     },
+}
+
+/// How far a changed script is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReloadStage {
+    /// It has mistakes, or asks for what a living topology cannot become; nothing is changed.
+    Refused,
+    /// This will be done.
+    Planned,
+    /// Said on the way.
+    Told,
+    /// All of it was done.
+    Done,
+    /// Something failed; what was done before is undone.
+    Failed,
 }
 
 /// How a process ended.

@@ -25,7 +25,7 @@ pub struct Journal(Rc<Inner>);
 
 struct Inner {
     clock: Clock,
-    plan: Rc<Plan>,
+    plan: RefCell<Rc<Plan>>,
     events: RefCell<Vec<Event>>,
     during: Cell<Option<During>>,
     file: RefCell<Option<File>>,
@@ -46,7 +46,7 @@ impl Journal {
     pub fn new(clock: Clock, plan: Rc<Plan>, listener: Option<Listener>) -> Self {
         Self(Rc::new(Inner {
             clock,
-            plan,
+            plan: RefCell::new(plan),
             events: RefCell::default(),
             during: Cell::new(None),
             file: RefCell::new(None),
@@ -64,7 +64,7 @@ impl Journal {
         let header = Header {
             version: HISTORY_VERSION,
             started_wall_ms: self.0.clock.started_wall_ms(),
-            plan: &self.0.plan,
+            plan: &self.plan(),
         };
         write_json_line(&mut file, &header)?;
         *self.0.file.borrow_mut() = Some(file);
@@ -81,9 +81,15 @@ impl Journal {
         self.0.clock.now()
     }
 
-    /// The plan that is run.
-    pub fn plan(&self) -> &Rc<Plan> {
-        &self.0.plan
+    /// The plan in force.
+    pub fn plan(&self) -> Rc<Plan> {
+        Rc::clone(&self.0.plan.borrow())
+    }
+
+    /// Puts another plan in force, which gives no id of the last one another meaning, and records it.
+    pub fn set_plan(&self, plan: Plan) {
+        *self.0.plan.borrow_mut() = Rc::new(plan.clone());
+        self.record(What::Plan { plan: Box::new(plan) });
     }
 
     /// The repeat that events belong to from now on.
@@ -141,7 +147,7 @@ impl Journal {
         History {
             version: HISTORY_VERSION,
             started_wall_ms: self.0.clock.started_wall_ms(),
-            plan: (*self.0.plan).clone(),
+            plan: (*self.plan()).clone(),
             events: self.0.events.borrow().clone(),
         }
     }
@@ -174,6 +180,14 @@ mod tests {
         });
         assert_eq!(seen, ["a", "b"]);
         assert_eq!(journal.history().events.len(), 3);
+    }
+
+    #[test]
+    fn another_plan_is_an_event_of_the_history() {
+        let journal = Journal::new(Clock::start(), Rc::new(Plan::default()), None);
+        journal.set_plan(Plan { name: "other".to_owned(), ..Plan::default() });
+        assert_eq!(journal.plan().name, "other");
+        assert!(matches!(&journal.history().events[0].what, What::Plan { plan } if plan.name == "other"));
     }
 
     #[test]

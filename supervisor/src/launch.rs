@@ -141,7 +141,7 @@ fn sentinel_conf(plan: &Plan, id: NodeId, dir: &Path, paths: &Paths) -> String {
     if node.ip != IpAddr::V4(Ipv4Addr::LOCALHOST) {
         default(&mut out, node, "sentinel announce-ip", &node.ip.to_string());
     }
-    for monitor in plan.monitors.iter().filter(|monitor| monitor.sentinels.contains(&id)) {
+    for monitor in plan.monitors_of(id) {
         monitor_lines(&mut out, plan, monitor, |script| {
             paths.wrappers.get(&(id, script.to_owned())).map_or(script, PathBuf::as_path)
         });

@@ -5,8 +5,8 @@
 //! script, which every run evaluates anew. Ports are already allocated here, so a plan is the same for the
 //! same script, parameters, seed and port allocator.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,6 +53,65 @@ pub struct Plan {
     pub monitors: Vec<Monitor>,
     /// Experiments in order of declaration.
     pub experiments: Vec<Experiment>,
+    /// What a changed script has taken out of a topology that is up.
+    #[serde(default, skip_serializing_if = "Retired::is_empty")]
+    pub retired: Retired,
+}
+
+/// Nodes and monitors that are no more. They keep their places, so that ids in the history keep their meaning.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// Nodes.
+    pub nodes: BTreeSet<NodeId>,
+    /// Monitored masters.
+    pub monitors: BTreeSet<MonitorId>,
+}
+
+impl Retired {
+    fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.monitors.is_empty()
+    }
+}
+
+impl Plan {
+    /// Ids of all nodes in force, in order.
+    pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let ids = (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeId);
+        let retired = self.retired.nodes.clone();
+        ids.filter(move |id| !retired.contains(id))
+    }
+
+    /// All nodes in force, in order.
+    pub fn nodes_in_force(&self) -> impl Iterator<Item = &Node> {
+        self.node_ids().map(|id| self.node(id))
+    }
+
+    /// A node by id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// The node of this name.
+    pub fn node_named(&self, name: &str) -> Option<NodeId> {
+        self.node_ids().find(|&id| self.node(id).name == name)
+    }
+
+    /// The node with this address.
+    pub fn node_at(&self, wanted: SocketAddr) -> Option<NodeId> {
+        self.node_ids().find(|&id| self.node(id).address() == wanted)
+    }
+
+    /// Monitors in force with their ids, in order.
+    pub fn monitors_in_force(&self) -> impl Iterator<Item = (MonitorId, &Monitor)> {
+        let ids = (0..u32::MAX).map(MonitorId).zip(&self.monitors);
+        ids.filter(|(id, _)| !self.retired.monitors.contains(id))
+    }
+
+    /// The monitors that a sentinel has a part in.
+    pub fn monitors_of(&self, sentinel: NodeId) -> impl Iterator<Item = &Monitor> {
+        let monitors = self.monitors_in_force().map(|(_, monitor)| monitor);
+        monitors.filter(move |monitor| monitor.sentinels.contains(&sentinel))
+    }
 }
 
 /// The network the nodes live on.
@@ -114,6 +173,11 @@ pub enum NodeKind {
 }
 
 impl Node {
+    /// Where it is reached.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, self.port)
+    }
+
     /// Whether it is the user's own program, and no server.
     pub fn is_process(&self) -> bool {
         matches!(self.kind, NodeKind::Process { .. })

@@ -49,7 +49,7 @@ pub(super) fn ps() -> ExitCode {
         let seconds = (now_ms as i64 - description.started_wall_ms).max(0) / 1000;
         rows.push(vec![
             description.plan.name.clone(),
-            description.plan.nodes.len().to_string(),
+            description.plan.node_ids().count().to_string(),
             description.pid.to_string(),
             for_people(seconds),
             description.file.clone(),

@@ -90,7 +90,7 @@ async fn serve(live: Live, options: Options, foreground: Option<Foreground>) -> 
         }
         None => "Ctrl-C stops the topology.\n",
     };
-    print(&addresses(live.journal.plan(), paint, hint));
+    print(&addresses(&live.journal.plan(), paint, hint));
     if let Some(Err(error)) = foreground.map(|foreground| foreground.ready(live.dir.path())) {
         complain(&format!("topple: cannot go into the background: {error}"));
     }
@@ -123,7 +123,7 @@ async fn serve(live: Live, options: Options, foreground: Option<Foreground>) -> 
 fn addresses(plan: &Plan, paint: Paint, hint: &str) -> String {
     let mut out = String::new();
     let width = |text: fn(&crate::plan::Node) -> String| {
-        plan.nodes.iter().map(|node| text(node).chars().count()).max().unwrap_or(0)
+        plan.nodes_in_force().map(|node| text(node).chars().count()).max().unwrap_or(0)
     };
     let role = |node: &crate::plan::Node| node.kind_name().to_owned();
     let address = |node: &crate::plan::Node| match node.is_process() {
@@ -132,7 +132,7 @@ fn addresses(plan: &Plan, paint: Paint, hint: &str) -> String {
     };
     let (names, roles, places) = (width(|node| node.name.clone()), width(role), width(address));
     out.push('\n');
-    for node in &plan.nodes {
+    for node in plan.nodes_in_force() {
         if let NodeKind::Process { command, .. } = &node.kind {
             let command = paint.dim(&shell_line(command));
             out.push_str(&format!(
@@ -156,7 +156,7 @@ fn addresses(plan: &Plan, paint: Paint, hint: &str) -> String {
             paint.dim(&format!("redis-cli {host}-p {}", node.port)),
         ));
     }
-    for monitor in &plan.monitors {
+    for (_, monitor) in plan.monitors_in_force() {
         if let Some(&sentinel) = monitor.sentinels.first() {
             let port = plan.node(sentinel).port;
             let command = format!("redis-cli -p {port} SENTINEL GET-MASTER-ADDR-BY-NAME {}", monitor.name);

@@ -15,7 +15,7 @@ pub trait Roles {
 
 /// Whether naming a node needs to know its role.
 pub fn needs_roles(plan: &Plan, name: &str) -> bool {
-    by_name(plan, name).is_none() && name.contains(':')
+    plan.node_named(name).is_none() && name.contains(':')
 }
 
 /// The node of this name or role.
@@ -23,13 +23,15 @@ pub fn needs_roles(plan: &Plan, name: &str) -> bool {
 /// # Errors
 /// A sentence that says what there is instead.
 pub fn find(plan: &Plan, name: &str, roles: &dyn Roles) -> Result<NodeId, String> {
-    if let Some(id) = by_name(plan, name) {
+    if let Some(id) = plan.node_named(name) {
         return Ok(id);
     }
     let mut parts = name.split(':');
     let (Some(first), Some(role)) = (parts.next(), parts.next()) else { return Err(unknown(plan, name)) };
-    let Some(monitor) = plan.monitors.iter().find(|monitor| monitor.name == first) else {
-        let names: Vec<&str> = plan.monitors.iter().map(|monitor| monitor.name.as_str()).collect();
+    let Some(monitor) =
+        plan.monitors_in_force().map(|(_, monitor)| monitor).find(|monitor| monitor.name == first)
+    else {
+        let names: Vec<&str> = plan.monitors_in_force().map(|(_, one)| one.name.as_str()).collect();
         return Err(match names.is_empty() {
             true => format!("no master is monitored here, so `{name}` names nothing"),
             false => format!("no master is monitored as `{first}`; there is {}", names.join(", ")),
@@ -53,12 +55,8 @@ pub fn find(plan: &Plan, name: &str, roles: &dyn Roles) -> Result<NodeId, String
         .ok_or_else(|| format!("`{name}`: {first} has {} of that role, counted from 0", found.len()))
 }
 
-fn by_name(plan: &Plan, name: &str) -> Option<NodeId> {
-    plan.node_ids().find(|&id| plan.node(id).name == name)
-}
-
 fn unknown(plan: &Plan, name: &str) -> String {
-    let names: Vec<&str> = plan.nodes.iter().map(|node| node.name.as_str()).collect();
+    let names: Vec<&str> = plan.nodes_in_force().map(|node| node.name.as_str()).collect();
     format!("there is no node `{name}`; there are {}", names.join(", "))
 }
 

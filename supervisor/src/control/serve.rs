@@ -90,7 +90,7 @@ impl Control {
                 file: self.file.clone(),
                 pid: std::process::id(),
                 started_wall_ms: self.journal.clock().started_wall_ms(),
-                plan: (**self.journal.plan()).clone(),
+                plan: (*self.journal.plan()).clone(),
             }),
             Request::Status => Answer::Status { nodes: self.status().await },
             Request::Act { verb, node } => self.act(verb, &node).await.unwrap_or_else(refused),
@@ -133,11 +133,11 @@ impl Control {
 
     async fn find(&self, name: &str) -> Result<NodeId, String> {
         let plan = self.journal.plan();
-        let roles = match address::needs_roles(plan, name) {
+        let roles = match address::needs_roles(&plan, name) {
             true => self.roles().await,
             false => Living::default(),
         };
-        address::find(plan, name, &roles)
+        address::find(&plan, name, &roles)
     }
 
     async fn act(&self, verb: Verb, name: &str) -> Result<Answer, String> {
@@ -173,10 +173,14 @@ impl Control {
 
     async fn failover(&self, monitor: &str) -> Result<Answer, String> {
         let plan = self.journal.plan();
-        let planned = plan.monitors.iter().find(|one| one.name == monitor).ok_or_else(|| {
-            let names: Vec<&str> = plan.monitors.iter().map(|one| one.name.as_str()).collect();
-            format!("no master is monitored as `{monitor}`; there is {}", names.join(", "))
-        })?;
+        let planned = plan
+            .monitors_in_force()
+            .map(|(_, one)| one)
+            .find(|one| one.name == monitor)
+            .ok_or_else(|| {
+                let names: Vec<&str> = plan.monitors_in_force().map(|(_, one)| one.name.as_str()).collect();
+                format!("no master is monitored as `{monitor}`; there is {}", names.join(", "))
+            })?;
         let mut problems = Vec::new();
         for &sentinel in &planned.sentinels {
             let node = plan.node(sentinel);
@@ -204,7 +208,8 @@ impl Control {
 
     async fn locate(&self, name: &str) -> Result<Answer, String> {
         let id = self.find(name).await?;
-        let node = self.journal.plan().node(id);
+        let plan = self.journal.plan();
+        let node = plan.node(id);
         Ok(Answer::Place {
             node: node.name.clone(),
             ip: node.ip.to_string(),
@@ -220,7 +225,7 @@ impl Control {
         let asked: Vec<_> =
             plan.node_ids().map(|id| tokio::task::spawn_local(self.clone().node_status(id))).collect();
         let mut statuses = Vec::new();
-        for (task, node) in asked.into_iter().zip(&plan.nodes) {
+        for (task, node) in asked.into_iter().zip(plan.nodes_in_force()) {
             let lost = NodeStatus { name: node.name.clone(), ..NodeStatus::default() };
             statuses.push(task.await.unwrap_or(lost));
         }
@@ -292,7 +297,7 @@ impl Control {
     async fn roles(&self) -> Living {
         let plan = self.journal.plan();
         let mut living = Living::default();
-        for monitor in &plan.monitors {
+        for (_, monitor) in plan.monitors_in_force() {
             for &sentinel in &monitor.sentinels {
                 let endpoint = Endpoint::of(plan.node(sentinel));
                 let named = named_master(&endpoint, &monitor.name, ANSWER_LIMIT).await;

@@ -11,7 +11,7 @@ pub mod probe;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use crate::plan::{Monitor, Node, NodeId, NodeKind, Plan};
+use crate::plan::{Monitor, NodeId, NodeKind, Plan};
 
 /// What a node says of itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,8 +149,7 @@ impl Judge<'_> {
     }
 
     fn sentinel(&self, id: NodeId, facts: &BTreeMap<String, MonitorFacts>) -> Option<String> {
-        let watched = self.plan.monitors.iter().filter(|monitor| monitor.sentinels.contains(&id));
-        watched.into_iter().find_map(|monitor| match facts.get(&monitor.name) {
+        self.plan.monitors_of(id).find_map(|monitor| match facts.get(&monitor.name) {
             None => Some(format!("does not monitor {}", monitor.name)),
             Some(facts) => {
                 self.monitor(id, monitor, facts).map(|problem| format!("{}: {problem}", monitor.name))
@@ -207,33 +206,11 @@ impl Judge<'_> {
     }
 
     fn address(&self, id: NodeId) -> SocketAddr {
-        address(&self.plan.nodes[id.0 as usize])
+        self.plan.node(id).address()
     }
 
     fn node_at(&self, wanted: SocketAddr) -> Option<NodeId> {
         self.plan.node_at(wanted)
-    }
-}
-
-/// The address of a planned node.
-pub fn address(node: &Node) -> SocketAddr {
-    SocketAddr::new(node.ip, node.port)
-}
-
-impl Plan {
-    /// Ids of all nodes, in order.
-    pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
-        (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeId)
-    }
-
-    /// The node with this address.
-    pub fn node_at(&self, wanted: SocketAddr) -> Option<NodeId> {
-        self.node_ids().find(|id| address(&self.nodes[id.0 as usize]) == wanted)
-    }
-
-    /// A node by id.
-    pub fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id.0 as usize]
     }
 }
 

@@ -35,12 +35,11 @@ impl Prober {
     pub fn new(plan: &Plan) -> Self {
         let target = |id: NodeId| {
             let node = plan.node(id);
-            let watched = plan.monitors.iter().filter(|monitor| monitor.sentinels.contains(&id));
             Target {
                 id,
                 endpoint: Endpoint::of(node),
                 sentinel: node.kind == NodeKind::Sentinel,
-                monitors: watched.map(|monitor| monitor.name.clone()).collect(),
+                monitors: plan.monitors_of(id).map(|monitor| monitor.name.clone()).collect(),
             }
         };
         Self {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::plan::{EngineChoice, Position, RestartPolicy};
+use crate::plan::{EngineChoice, Node, Position, RestartPolicy};
 
 const M: NodeId = NodeId(0);
 const R1: NodeId = NodeId(1);

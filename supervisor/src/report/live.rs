@@ -1,5 +1,7 @@
 //! Lines for events as they come, for a reader who watches: all of them for `up`, the telling ones for `run`.
 
+use std::cell::RefCell;
+
 use super::paint::Paint;
 use super::timeline::{Line, Tone, line};
 use crate::history::{Event, Outcome, What};
@@ -7,7 +9,7 @@ use crate::plan::Plan;
 
 /// Makes lines.
 pub struct LiveLines {
-    plan: Plan,
+    plan: RefCell<Plan>,
     paint: Paint,
     who_width: usize,
 }
@@ -17,14 +19,18 @@ impl LiveLines {
     pub fn new(plan: Plan, paint: Paint) -> Self {
         let names = plan.nodes.iter().map(|node| node.name.chars().count());
         let who_width = names.max().unwrap_or(0).max("experiment".len());
-        Self { plan, paint, who_width }
+        Self { plan: RefCell::new(plan), paint, who_width }
     }
 
-    /// The line of an event; none when it is not worth one.
+    /// The line of an event; none when it is not worth one. Goes along when the plan changes.
     pub fn line(&self, event: &Event) -> Option<String> {
         let Line { at, who, text, tone } = match &event.what {
             What::RepeatEnd { .. } => return None,
-            _ => line(&self.plan, event)?,
+            What::Plan { plan } => {
+                *self.plan.borrow_mut() = (**plan).clone();
+                return None;
+            }
+            _ => line(&self.plan.borrow(), event)?,
         };
         let time = format!("{:>9.3}", at.0 as f64 / 1_000_000.0);
         let who = format!("{who:<width$}", width = self.who_width);

@@ -1,6 +1,6 @@
 //! What happened, a line an event.
 
-use crate::history::{Event, Moment, Outcome, What};
+use crate::history::{Event, Moment, Outcome, ReloadStage, What};
 use crate::nodes::describe_exit;
 use crate::plan::{NodeId, Plan};
 
@@ -36,7 +36,7 @@ pub struct Line {
 pub fn line(plan: &Plan, event: &Event) -> Option<Line> {
     let name = |id: NodeId| plan.node(id).name.clone();
     let (who, text, tone) = match &event.what {
-        What::RepeatBegin => return None,
+        What::RepeatBegin | What::Plan { .. } => return None,
         What::RepeatEnd { outcome } => ("run".to_owned(), describe_outcome(outcome), outcome_tone(outcome)),
         What::Started { node, pid } => (name(*node), format!("started, process {pid}"), Tone::Plain),
         What::Exited { node, how, expected, .. } => {
@@ -76,6 +76,14 @@ pub fn line(plan: &Plan, event: &Event) -> Option<Line> {
             ("measure".to_owned(), format!("{name} {value} {unit}").trim_end().to_owned(), Tone::Plain)
         }
         What::Print { text } => ("print".to_owned(), text.clone(), Tone::Plain),
+        What::Reload { stage, node, text } => {
+            let tone = match stage {
+                ReloadStage::Refused | ReloadStage::Failed => Tone::Bad,
+                ReloadStage::Planned | ReloadStage::Told => Tone::Action,
+                ReloadStage::Done => Tone::Good,
+            };
+            (node.map_or_else(|| "script".to_owned(), name), text.clone(), tone)
+        }
         What::Note { node, text } => {
             let who = node.map_or_else(|| "note".to_owned(), name);
             (who, text.lines().next().unwrap_or_default().to_owned(), Tone::Bad)

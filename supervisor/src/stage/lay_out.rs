@@ -63,7 +63,7 @@ pub fn lay_out(plan: &Plan, dir: &RunDir, stage: &str) -> Result<Vec<LaidOut>, L
 
 /// Which sentinel runs which scripts.
 fn scripts_of_sentinels(plan: &Plan) -> impl Iterator<Item = (NodeId, PathBuf)> {
-    plan.monitors.iter().flat_map(|monitor| {
+    plan.monitors_in_force().flat_map(|(_, monitor)| {
         let scripts = [&monitor.notification_script, &monitor.client_reconfig_script];
         monitor.sentinels.iter().flat_map(move |&sentinel| {
             scripts.into_iter().flatten().map(move |script| (sentinel, script.clone()))

@@ -69,7 +69,7 @@ impl Stages {
     /// `Environment` when something cannot be started; `Unreachable` with a node's last log lines when the
     /// topology does not get ready, naming who misses what.
     pub async fn bring_up(&self, name: &str) -> Result<(), WorldError> {
-        let plan = Rc::clone(self.0.journal.plan());
+        let plan = self.0.journal.plan();
         check_ports(&plan)?;
         let laid_out = lay_out::lay_out(&plan, &self.0.dir, name)
             .map_err(|error| WorldError::Environment(error.to_string()))?;
@@ -126,14 +126,15 @@ impl Stages {
     /// soon as one of its processes has ended: it would not come back.
     pub async fn wait_ready(&self, ids: &[NodeId], expect: Expect, until: Moment) -> Result<(), Vec<String>> {
         let journal = &self.0.journal;
-        let mut prober = Prober::new(journal.plan());
+        let plan = journal.plan();
+        let mut prober = Prober::new(&plan);
         let mut pause = FIRST_POLL;
         loop {
             let nodes = self.0.nodes.clone();
             let round = prober.round(|id| nodes.runs(id)).await;
             let (processes, servers): (Vec<NodeId>, Vec<NodeId>) =
-                ids.iter().partition(|&&id| journal.plan().node(id).is_process());
-            let mut problems = missing(journal.plan(), &servers, expect, &round);
+                ids.iter().partition(|&&id| plan.node(id).is_process());
+            let mut problems = missing(&plan, &servers, expect, &round);
             problems.extend(processes.iter().filter_map(|&id| self.unready_process(id)));
             if problems.is_empty() {
                 problems = self.unsubscribed(ids);
@@ -157,7 +158,8 @@ impl Stages {
     /// What keeps a process from being ready. One without a word to wait for need only have been started, and
     /// may have done its work already.
     fn unready_process(&self, id: NodeId) -> Option<String> {
-        let node = self.0.journal.plan().node(id);
+        let plan = self.0.journal.plan();
+        let node = plan.node(id);
         let NodeKind::Process { ready, .. } = &node.kind else { return None };
         let said = |text: &String| self.log_has(id, text, 0);
         let problem = match (ready, self.0.nodes.state(id)) {
@@ -287,7 +289,7 @@ pub enum Files {
 }
 
 fn check_ports(plan: &Plan) -> Result<(), WorldError> {
-    for node in plan.nodes.iter().filter(|node| !node.is_process()) {
+    for node in plan.nodes_in_force().filter(|node| !node.is_process()) {
         if let Err(error) = TcpListener::bind((node.ip, node.port)) {
             return Err(WorldError::Environment(format!(
                 "{} cannot listen on {}:{}: {error}. Choose another port in the script, or end the program \

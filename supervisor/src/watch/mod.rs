@@ -54,7 +54,7 @@ impl Watch {
     /// Begins to watch: nodes with the paths of their logs, and the scripts folder. Must be called inside a
     /// `LocalSet`.
     pub fn start(journal: &Journal, logs: Vec<(NodeId, PathBuf)>, scripts: &Path) -> Self {
-        let plan = Rc::clone(journal.plan());
+        let plan = journal.plan();
         let watched = |(id, path): (NodeId, PathBuf)| {
             let sentinel = plan.node(id).kind == NodeKind::Sentinel;
             (
@@ -120,7 +120,7 @@ impl Shared {
         for line in lines {
             let Ok(record) = serde_json::from_str::<ScriptRecord>(&line) else { continue };
             let plan = self.journal.plan();
-            let Some(node) = plan.node_ids().find(|&id| plan.node(id).name == record.node) else { continue };
+            let Some(node) = plan.node_named(&record.node) else { continue };
             let ScriptRecord { argv, output, how, took_us, .. } = record;
             self.journal.record(What::ScriptRun { node, argv, output, how, took_us });
         }
@@ -144,7 +144,7 @@ impl Shared {
             for line in watched.tail.new_lines() {
                 let Some(line) = log::parse(&line) else { continue };
                 let wall_ms = align_to_receipt(line.local_ms, receipt_wall_ms);
-                if let Some(what) = watched.told_by(id, &line, now, self.journal.plan()) {
+                if let Some(what) = watched.told_by(id, &line, now, &self.journal.plan()) {
                     found.push((now, wall_ms, what));
                 }
             }
@@ -174,14 +174,14 @@ impl Shared {
                 let wall_ms = Some(align_to_receipt(line.local_ms, receipt_wall_ms));
                 if !own_line_seen && log::sentinel_event(&line.message) == Some((event, text)) {
                     own_line_seen = true;
-                    found.push((wall_ms, sentinel_event(plan, id, event, text)));
-                } else if let Some(what) = watched.told_by(id, &line, at, plan) {
+                    found.push((wall_ms, sentinel_event(&plan, id, event, text)));
+                } else if let Some(what) = watched.told_by(id, &line, at, &plan) {
                     found.push((wall_ms, what));
                 }
             }
             if !own_line_seen {
                 watched.dedup.published_before_logged(event, text, at);
-                found.push((None, sentinel_event(plan, id, event, text)));
+                found.push((None, sentinel_event(&plan, id, event, text)));
             }
         }
         for (wall_ms, what) in found {
@@ -225,6 +225,5 @@ fn monitor_in(plan: &Plan, text: &str) -> Option<MonitorId> {
         None if words.first() == Some(&"master") => words.get(1),
         None => words.first(),
     }?;
-    let index = plan.monitors.iter().position(|monitor| monitor.name == *name)?;
-    u32::try_from(index).ok().map(MonitorId)
+    plan.monitors_in_force().find(|(_, monitor)| monitor.name == *name).map(|(id, _)| id)
 }

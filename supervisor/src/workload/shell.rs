@@ -137,7 +137,7 @@ async fn exchange(
 /// Tells the clients when the sentinels publish `+switch-master`, as client libraries learn it.
 pub(super) async fn follow_master(shared: Rc<Shared>) {
     let Via::Monitor(monitor) = shared.route.via() else { return std::future::pending().await };
-    let plan = Rc::clone(shared.journal.plan());
+    let plan = shared.journal.plan();
     let name = plan.monitors[monitor.0 as usize].name.clone();
     let mut last = shared.journal.now();
     loop {
