@@ -6,6 +6,7 @@
 //!   history.jsonl        a header, then one event a line, as they came
 //!   report.txt           the report, as printed
 //!   control              the socket through which a topology that is up is asked and acted on
+//!   owner                locked while its supervisor lives; not there in a run that is to be kept
 //!   up.log               what a topology in the background prints
 //!   wrappers/            what sentinels run instead of the scripts, and what those did (journal.jsonl)
 //!   scripts/             scripts that a built-in topology brings along
@@ -16,17 +17,33 @@
 //! `<runs>` is `$TOPPLE_RUNS`, else `$XDG_STATE_HOME/topple/runs`, else `~/.local/state/topple/runs`, else
 //! `topple-runs` in the temporary directory: state that outlives a reboot where there is a home, so that a
 //! kept run can be read later. Relative values of these variables are ignored, as XDG asks.
+//!
+//! The guardian removes the directory of a supervisor that was killed. Should it be killed too, or the kill
+//! come before it was told, the next run reclaims the directory: its `owner` is there and no longer locked.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{Flock, FlockArg};
+
 use crate::clock::Clock;
+
+/// The file whose lock tells that a run's supervisor lives.
+const OWNER: &str = "owner";
+/// The file that every run has which came as far as to its plan.
+const PLAN: &str = "plan.json";
 
 /// A run's own directory.
 #[derive(Clone, Debug)]
 pub struct RunDir {
     path: PathBuf,
+}
+
+/// The lock of a run's owner; the kernel lets go of it however the process ends.
+#[derive(Debug)]
+pub struct Owned {
+    _lock: Flock<fs::File>,
 }
 
 impl RunDir {
@@ -67,6 +84,30 @@ impl RunDir {
         fs::create_dir(self.wrappers()).map_err(named)
     }
 
+    /// Says that the directory is to go with this process, and holds the lock that tells that it lives.
+    ///
+    /// # Errors
+    /// Those of writing the file.
+    pub fn own(&self) -> io::Result<Owned> {
+        // Under its name only once it is locked: a run that starts beside this one would find it orphaned.
+        let unnamed = self.path.join(format!("{OWNER}.new"));
+        let lock = Flock::lock(fs::File::create(&unnamed)?, FlockArg::LockExclusive);
+        let lock = lock.map_err(|(_, errno)| errno)?;
+        fs::rename(&unnamed, self.path.join(OWNER))?;
+        Ok(Owned { _lock: lock })
+    }
+
+    /// Takes [`own`](Self::own) back: the directory is to stay.
+    pub fn keep(&self) {
+        let _ = fs::remove_file(self.path.join(OWNER));
+    }
+
+    /// Removes the directories of runs whose supervisor and guardian were killed; gives those.
+    pub fn reclaim() -> Vec<PathBuf> {
+        let orphaned = Self::all().into_iter().filter(|path| is_orphaned(path));
+        orphaned.filter(|path| fs::remove_dir_all(path).is_ok()).collect()
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -94,6 +135,23 @@ impl RunDir {
     pub fn remove(&self) -> io::Result<()> {
         fs::remove_dir_all(&self.path)
     }
+}
+
+/// Whether a run's supervisor has gone without leaving word that the directory is to stay.
+fn is_orphaned(path: &Path) -> bool {
+    match fs::File::open(path.join(OWNER)) {
+        Ok(file) => Flock::lock(file, FlockArg::LockExclusiveNonblock).is_ok(),
+        // One that is kept has its plan. Killed in its first moments, a run has neither.
+        Err(_) => !path.join(PLAN).exists() && !maker_lives(path),
+    }
+}
+
+/// Whether the process lives that a run's directory is named after.
+fn maker_lives(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let pid = name.rsplit('-').next().and_then(|pid| pid.parse::<u32>().ok());
+    // Something else lies here: no run's, and not ours to remove.
+    pid.is_none_or(|pid| Path::new(&format!("/proc/{pid}")).exists())
 }
 
 fn runs_dir(variable: impl Fn(&str) -> Option<PathBuf>, temporary: PathBuf) -> PathBuf {
@@ -151,6 +209,29 @@ mod tests {
         assert_eq!(place(&[("XDG_STATE_HOME", "/x"), ("HOME", "/h")]), "/x/topple/runs");
         assert_eq!(place(&[("XDG_STATE_HOME", "x"), ("HOME", "/h")]), "/h/.local/state/topple/runs");
         assert_eq!(place(&[]), "/tmp/topple-runs");
+    }
+
+    #[test]
+    fn only_what_nobody_owns_is_orphaned() {
+        let parent = tempfile::tempdir().expect("a directory");
+        let run = |name: &str| {
+            let run = RunDir { path: parent.path().join(name) };
+            run.create().expect("made");
+            run
+        };
+        let dead = u32::MAX;
+        let orphaned = |run: &RunDir| is_orphaned(run.path());
+        let owned = run(&format!("owned-1-1-{dead}"));
+        let lock = owned.own().expect("locked");
+        assert!(!orphaned(&owned), "its owner lives");
+        drop(lock);
+        assert!(orphaned(&owned));
+        owned.keep();
+        fs::write(owned.path().join(PLAN), "{}").expect("written");
+        assert!(!orphaned(&owned), "it is kept");
+        assert!(orphaned(&run(&format!("early-1-1-{dead}"))), "killed before it was owned");
+        assert!(!orphaned(&run(&format!("early-1-1-{}", std::process::id()))), "just being made");
+        assert!(!orphaned(&run("something-else")), "not a run's");
     }
 
     #[test]

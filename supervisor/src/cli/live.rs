@@ -18,7 +18,7 @@ use crate::journal::{Journal, Listener};
 use crate::lang::{Evaluation, Inputs, OpenError, Script, evaluate, render_all};
 use crate::nodes::Nodes;
 use crate::ports::SystemPorts;
-use crate::run_dir::RunDir;
+use crate::run_dir::{Owned, RunDir};
 use crate::stage::{Files, Stages};
 use crate::world::WorldError;
 
@@ -67,6 +67,8 @@ pub(super) struct Live {
     pub(super) interrupt: Interrupt,
     pub(super) dir: RunDir,
     guardian: GuardianHandle,
+    /// None for a run that is to be kept.
+    _owned: Option<Owned>,
 }
 
 impl Live {
@@ -74,6 +76,7 @@ impl Live {
     pub(super) async fn finish(self, files: Files) {
         match files {
             Files::Keep => {
+                self.dir.keep();
                 // Without a guardian there is nobody left to remove it either.
                 let _ = self.guardian.keep_when_orphaned().await;
                 print(&format!("\nThe run's files are in {}\n", self.dir.path().display()));
@@ -149,11 +152,15 @@ fn open(
     let interrupt = Interrupt::on_signals()?;
     let (reports, reported) = mpsc::unbounded_channel();
     let guardian = GuardianHandle::connect(socket, reports)?;
+    for path in RunDir::reclaim() {
+        complain(&format!("topple: removed what a killed run had left: {}", path.display()));
+    }
     let dir = prepared.dir.clone();
     if when_killed == WhenKilled::Remove {
         guardian.remove_when_orphaned(dir.path().to_owned());
     }
     dir.create()?;
+    let owned = (when_killed == WhenKilled::Remove).then(|| dir.own()).transpose()?;
     prepared.script.write_out()?;
     let plan = &prepared.evaluation.plan;
     fs::write(dir.path().join("plan.json"), serde_json::to_vec_pretty(plan)?)?;
@@ -161,7 +168,7 @@ fn open(
     journal.write_to(&dir.path().join("history.jsonl"))?;
     let nodes = Nodes::new(journal.clone(), guardian.clone(), reported);
     let stages = Stages::new(journal.clone(), nodes.clone(), dir.clone());
-    Ok(Live { journal, nodes, stages, interrupt, dir, guardian })
+    Ok(Live { journal, nodes, stages, interrupt, dir, guardian, _owned: owned })
 }
 
 /// Waits until the guardian has ended: only then is nothing left for certain.

@@ -81,7 +81,9 @@ async fn serve(live: Live, options: Options, foreground: Option<Foreground>) -> 
     if let Err(error) = brought_up {
         explain(&error);
         let _ = live.stages.tear_down(Files::Keep).await;
-        live.finish(Files::Keep).await;
+        // The logs tell why a topology does not come up; one that nobody wants any more has nothing to tell.
+        let unwanted = matches!(error, WorldError::Interrupted(_)) && !keep;
+        live.finish(if unwanted { Files::Remove } else { Files::Keep }).await;
         return ExitCode::from(REFUSED);
     }
     let hint = match foreground {

@@ -116,6 +116,46 @@ impl Place {
             .collect()
     }
 
+    /// Waits for a process whose command line contains the text, and gives its id.
+    pub fn await_pid_of(&self, text: &str, limit: Duration) -> i32 {
+        let deadline = Instant::now() + limit;
+        loop {
+            let processes = self.processes();
+            let found = processes.iter().find(|process| process.contains(text));
+            if let Some(pid) = found.and_then(|process| process.split(' ').next()?.parse().ok()) {
+                return pid;
+            }
+            assert!(Instant::now() < deadline, "no {text:?} runs: {processes:#?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Everything below it but the run directories.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("a folder").flatten() {
+                let path = entry.path();
+                if path.is_dir() && path != self.path().join("runs") {
+                    folders.push(path.clone());
+                }
+                found.push(path);
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Waits until no process is left; fails with what is.
+    pub fn expect_no_process(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        while !self.processes().is_empty() {
+            assert!(Instant::now() < deadline, "left behind: {:#?}", self.processes());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Waits until no process and no run directory is left; fails with what is.
     pub fn expect_nothing_left(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
@@ -171,6 +211,12 @@ impl Running {
                 }
             }
         }
+    }
+
+    /// Whether a line with the text has come by now.
+    pub fn saw(&mut self, text: &str) -> bool {
+        self.seen.extend(self.lines.try_iter());
+        self.seen.iter().any(|line| line.contains(text))
     }
 
     /// Sends a signal to `topple` itself.
