@@ -26,6 +26,7 @@ mod e2e {
     mod experiments;
     mod failover_clients;
     mod guardian;
+    mod handlers;
     mod living;
     mod pattern;
     mod support;

@@ -137,6 +137,13 @@ impl Journal {
         events[begin..].iter().filter_map(&mut pick).collect()
     }
 
+    /// Looks through the events from the `first`-th on, oldest first; gives how many there are by now, too.
+    pub fn search_from<T>(&self, first: usize, pick: impl FnMut(&Event) -> Option<T>) -> (Vec<T>, usize) {
+        let events = self.0.events.borrow();
+        let found = events.get(first..).unwrap_or_default().iter().filter_map(pick).collect();
+        (found, events.len())
+    }
+
     /// The events from the `first`-th on.
     pub fn events_from(&self, first: usize) -> Vec<Event> {
         self.0.events.borrow().get(first..).map(<[Event]>::to_vec).unwrap_or_default()

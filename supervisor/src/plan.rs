@@ -53,6 +53,9 @@ pub struct Plan {
     pub monitors: Vec<Monitor>,
     /// Experiments in order of declaration.
     pub experiments: Vec<Experiment>,
+    /// What the script does by itself when something happens, in order of declaration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handlers: Vec<Handler>,
     /// What a changed script has taken out of a topology that is up.
     #[serde(default, skip_serializing_if = "Retired::is_empty")]
     pub retired: Retired,
@@ -240,6 +243,42 @@ pub struct Monitor {
     pub client_reconfig_script: Option<PathBuf>,
     /// Where the script declared it.
     pub position: Position,
+}
+
+/// An `on_ready` or `on_event`, without its body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Handler {
+    /// What it comes after.
+    pub on: On,
+    /// Where the script declared it.
+    pub position: Position,
+}
+
+/// What a handler comes after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum On {
+    /// A fresh topology is ready.
+    Ready,
+    /// A Sentinel event.
+    Event {
+        /// E.g. `+switch-master`; `*` for every one.
+        event: String,
+        /// Only from these sentinels; empty: any.
+        from: Vec<NodeId>,
+    },
+}
+
+impl On {
+    /// Whether a sentinel's event is one of those.
+    pub fn is(&self, sentinel: NodeId, said: &str) -> bool {
+        match self {
+            On::Ready => false,
+            On::Event { event, from } => {
+                (event == "*" || event == said) && (from.is_empty() || from.contains(&sentinel))
+            }
+        }
+    }
 }
 
 /// An experiment, without its body.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{Exit, Ledger, Moment, What};
-use crate::plan::{Experiment, MonitorId, NodeId};
+use crate::plan::{Experiment, MonitorId, NodeId, On};
 
 /// A running workload, numbered within a repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub enum Action {
     Resume(NodeId),
     /// SENTINEL FAILOVER on the first sentinel that answers.
     Failover(MonitorId),
+    /// CONFIG SET of one directive (SENTINEL CONFIG SET on a sentinel).
+    ConfigSet(NodeId, String, String),
     /// Begin a workload.
     StartWorkload(WorkloadSpec),
 }
@@ -90,6 +92,17 @@ pub enum Query {
     ScriptRuns,
     /// The last lines of a node's log.
     Logs(NodeId, usize),
+    /// What sentinels have said from this place of the record on.
+    Heard(Heard),
+}
+
+/// A place in the record of what happened: handlers have seen everything before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard(pub usize);
+
+impl Heard {
+    /// Behind everything that has happened.
+    pub const ALL: Self = Self(usize::MAX);
 }
 
 /// The answer to a [`Query`].
@@ -111,6 +124,8 @@ pub enum Observation {
     ScriptRuns(Vec<(Moment, What)>),
     /// Log lines.
     Logs(Vec<String>),
+    /// Sentinels' events, and the place behind the last one.
+    Heard(Vec<SeenEvent>, Heard),
 }
 
 /// State of a node's process.
@@ -180,6 +195,26 @@ pub enum Waited {
         /// Lines for the error message.
         seen: Vec<String>,
     },
+    /// Something came that a handler listens for; the wait is not over.
+    Heard,
+}
+
+/// What handlers listen for while the script waits.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listening {
+    /// What they come after; nothing: no wait is broken off.
+    pub to: Vec<On>,
+    /// Only what comes from here on.
+    pub from: Heard,
+}
+
+/// What a repeat begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// A fresh, ready topology with empty data.
+    Fresh,
+    /// The topology of the last repeat, as it left it.
+    GoesOn,
 }
 
 /// A Sentinel event as seen by a wait.
@@ -227,12 +262,16 @@ pub trait World {
     fn act(&mut self, action: Action) -> Result<Acted, WorldError>;
     /// Answers a question.
     fn observe(&mut self, query: Query) -> Result<Observation, WorldError>;
-    /// Blocks until something happens or a limit passes.
-    fn wait(&mut self, wait: Wait) -> Result<Waited, WorldError>;
+    /// Blocks until something happens or a limit passes, or until a handler is wanted.
+    fn wait(&mut self, wait: Wait, listening: &Listening) -> Result<Waited, WorldError>;
+    /// A handler begins: what it does is no action of the experiment's, after which waits look back.
+    fn enter_handler(&mut self);
+    /// The handler has ended.
+    fn leave_handler(&mut self);
     /// Records a check, a measure, a print or a note.
     fn note(&mut self, what: What);
     /// Begins a repeat: a fresh, ready topology with empty data (or the last one, when `fresh` is off).
-    fn begin(&mut self, experiment: &Experiment, index: u32, repeat: u32) -> Result<(), WorldError>;
+    fn begin(&mut self, experiment: &Experiment, index: u32, repeat: u32) -> Result<Begun, WorldError>;
     /// Ends a repeat.
     fn end(&mut self, outcome: crate::history::Outcome);
     /// When the repeat that runs must be over, if one runs: waits and the script stop then.

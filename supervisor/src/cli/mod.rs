@@ -6,6 +6,7 @@
 mod background;
 pub mod check;
 mod doctor;
+mod handlers;
 mod init;
 mod live;
 mod living;

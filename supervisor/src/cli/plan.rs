@@ -10,7 +10,7 @@ use super::output::{colour_on_stderr, complain};
 use super::{PlanArgs, WRONG_INPUT};
 use crate::lang::{Evaluation, Inputs, evaluate, format_duration, render_all};
 use crate::launch::{Launch, Paths, launch, shell_line};
-use crate::plan::{EngineChoice, Experiment, Monitor, Network, Node, NodeId, NodeKind, Plan};
+use crate::plan::{EngineChoice, Experiment, Handler, Monitor, Network, Node, NodeId, NodeKind, On, Plan};
 use crate::ports::SystemPorts;
 
 /// Shows the plan of the script that the command line names.
@@ -79,6 +79,9 @@ fn text(plan: &Plan, launches: &[Launch]) -> String {
     for monitor in &plan.monitors {
         monitor_text(&mut out, plan, monitor);
     }
+    for handler in &plan.handlers {
+        handler_text(&mut out, plan, handler);
+    }
     for experiment in &plan.experiments {
         experiment_text(&mut out, experiment);
     }
@@ -86,6 +89,18 @@ fn text(plan: &Plan, launches: &[Launch]) -> String {
         let _ = writeln!(out, "\n{RUN_DIR} is the directory that each run gets.");
     }
     out
+}
+
+fn handler_text(out: &mut String, plan: &Plan, handler: &Handler) {
+    let line = handler.position.line;
+    let _ = match &handler.on {
+        On::Ready => writeln!(out, "\non ready (line {line})"),
+        On::Event { event, from } => {
+            let names: Vec<&str> = from.iter().map(|&id| plan.node(id).name.as_str()).collect();
+            let from = if names.is_empty() { String::new() } else { format!(" from {}", names.join(", ")) };
+            writeln!(out, "\non {event}{from} (line {line})")
+        }
+    };
 }
 
 fn node_text(out: &mut String, plan: &Plan, node: &Node, launch: &Launch) {

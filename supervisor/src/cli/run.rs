@@ -24,7 +24,7 @@ use crate::world_real::WorldHandle;
 use crate::world_real::executor::Executor;
 
 /// Scripts recurse; debug builds use large frames.
-const SCRIPT_STACK_BYTES: usize = 64 << 20;
+pub(super) const SCRIPT_STACK_BYTES: usize = 64 << 20;
 
 type Finished = Result<Summary, Vec<Diagnostic>>;
 

@@ -3,10 +3,14 @@
 use std::process::ExitCode;
 
 use super::background::{self, Foreground};
+use super::handlers::Handlers;
 use super::live::{Live, WhenKilled, explain, prepare, with_runtime};
-use super::output::{colour_on_stdout, complain, print};
+use super::output::{colour_on_stderr, colour_on_stdout, complain, print};
 use super::{REFUSED, UpArgs};
 use crate::control::serve::Control;
+use crate::experiment::Cause;
+use crate::experiment::living::NotReady;
+use crate::lang::{Inputs, Script};
 use crate::launch::shell_line;
 use crate::plan::{NodeKind, Plan};
 use crate::report::live::LiveLines;
@@ -42,7 +46,10 @@ pub(super) fn up(args: &UpArgs) -> ExitCode {
     });
     let when_killed = if args.keep { WhenKilled::Keep } else { WhenKilled::Remove };
     let options = Options { file: args.file.clone(), keep: args.keep, paint };
-    with_runtime(prepared, Some(listener), when_killed, |live, _| serve(live, options, foreground))
+    with_runtime(prepared, Some(listener), when_killed, |live, prepared| {
+        let script = ((*prepared.script).clone(), prepared.inputs);
+        serve(live, script, options, foreground)
+    })
 }
 
 struct Options {
@@ -51,7 +58,20 @@ struct Options {
     paint: Paint,
 }
 
-async fn serve(live: Live, options: Options, foreground: Option<Foreground>) -> ExitCode {
+/// Why the topology is not up.
+enum NotUp {
+    /// It does not come up.
+    World(WorldError),
+    /// It came up, and what the script does then has failed.
+    OnReady(NotReady),
+}
+
+async fn serve(
+    live: Live,
+    script: (Script, Inputs),
+    options: Options,
+    foreground: Option<Foreground>,
+) -> ExitCode {
     let Options { file, keep, paint } = options;
     let run = live.dir.path();
     let control = Control::listen(run, file, live.journal.clone(), live.nodes.clone(), live.stages.clone());
@@ -69,23 +89,24 @@ async fn serve(live: Live, options: Options, foreground: Option<Foreground>) -> 
             None => std::future::pending().await,
         }
     };
+    let ready = async {
+        live.stages.bring_up(STAGE).await.map_err(NotUp::World)?;
+        Handlers::start(&live, script.0, script.1).await.map_err(NotUp::OnReady)
+    };
+    let gone = || WorldError::Interrupted("the command that asked for it has ended".to_owned());
     let brought_up = tokio::select! {
-        brought_up = live.stages.bring_up(STAGE) => brought_up,
-        () = abandoned => Err(WorldError::Interrupted("the command that asked for it has ended".to_owned())),
+        brought_up = ready => brought_up,
+        () = abandoned => Err(NotUp::World(gone())),
         _ = live.interrupt.wait() => {
             let _ = live.stages.tear_down(Files::Keep).await;
             live.finish(if keep { Files::Keep } else { Files::Remove }).await;
             return ExitCode::from(super::INTERRUPTED);
         }
     };
-    if let Err(error) = brought_up {
-        explain(&error);
-        let _ = live.stages.tear_down(Files::Keep).await;
-        // The logs tell why a topology does not come up; one that nobody wants any more has nothing to tell.
-        let unwanted = matches!(error, WorldError::Interrupted(_)) && !keep;
-        live.finish(if unwanted { Files::Remove } else { Files::Keep }).await;
-        return ExitCode::from(REFUSED);
-    }
+    let handlers = match brought_up {
+        Ok(handlers) => handlers,
+        Err(error) => return not_up(live, &error, keep).await,
+    };
     let hint = match foreground {
         Some(_) => {
             "`topple down` stops the topology; `topple status` and `topple events -f` tell how it is.\n"
@@ -115,10 +136,32 @@ async fn serve(live: Live, options: Options, foreground: Option<Foreground>) -> 
             ExitCode::from(REFUSED)
         }
     };
+    drop(handlers);
     live.stages.stop_all().await;
     let _ = live.stages.tear_down(Files::Keep).await;
     live.finish(if keep { Files::Keep } else { Files::Remove }).await;
     code
+}
+
+/// Says why, and takes down what is there.
+async fn not_up(live: Live, error: &NotUp, keep: bool) -> ExitCode {
+    let (code, unwanted) = match error {
+        NotUp::World(error) => {
+            explain(error);
+            // The logs tell why a topology does not come up; one nobody wants any more has nothing to tell.
+            (REFUSED, matches!(error, WorldError::Interrupted(_)))
+        }
+        NotUp::OnReady(failed) => {
+            if let Some(diagnostic) = &failed.diagnostic {
+                complain(&diagnostic.render(colour_on_stderr()));
+            }
+            complain("topple: `on_ready` has failed: the topology goes down");
+            (failed.cause.exit_code(), failed.cause == Cause::Interrupted)
+        }
+    };
+    let _ = live.stages.tear_down(Files::Keep).await;
+    live.finish(if unwanted && !keep { Files::Remove } else { Files::Keep }).await;
+    ExitCode::from(code)
 }
 
 /// A table of the nodes with a command that connects to each.

@@ -8,8 +8,8 @@ use resp::Value;
 use crate::history::{Exit, Ledger, LostWrite, Moment, Outcome, What};
 use crate::plan::{Experiment, NodeId, Plan};
 use crate::world::{
-    Acted, Action, Observation, ProcessState, Query, SeenEvent, Wait, Waited, WorkloadId, WorkloadStatus,
-    World, WorldError,
+    Acted, Action, Begun, Heard, Listening, Observation, ProcessState, Query, SeenEvent, Wait, Waited,
+    WorkloadId, WorkloadStatus, World, WorldError,
 };
 
 /// How long any action takes in this world.
@@ -131,6 +131,55 @@ impl FakeWorld {
             _ => Value::Error(format!("ERR unknown command '{}'", text[0]).into_bytes()),
         })
     }
+
+    /// Sentinels' events, those to come among them, as they come.
+    fn in_order(&self) -> Vec<SeenEvent> {
+        let mut events = self.published.clone();
+        events.sort_by_key(|seen| seen.at);
+        events
+    }
+
+    fn wait_alone(&mut self, wait: Wait) -> Result<Waited, WorldError> {
+        match wait {
+            Wait::Until(until) => self.now = self.now.max(until.0),
+            Wait::Change(until) => self.now = (self.now + TICK).min(until.0.max(self.now)),
+            Wait::Event(filter, until) => {
+                let mut matching: Vec<SeenEvent> = self
+                    .published
+                    .iter()
+                    .filter(|seen| seen.event == filter.event && seen.at > filter.after && seen.at <= until)
+                    .filter(|seen| filter.from.is_empty() || filter.from.contains(&seen.node))
+                    .cloned()
+                    .collect();
+                matching.truncate(filter.count as usize);
+                if matching.len() < filter.count as usize {
+                    self.now = until.0;
+                    let seen = self.published.iter().map(|seen| seen.event.clone()).collect();
+                    return Ok(Waited::TimedOut { seen });
+                }
+                self.now = self.now.max(matching.last().map_or(0, |seen| seen.at.0));
+                return Ok(Waited::Came(matching));
+            }
+            Wait::Log(node, text, until) => {
+                // The fake logs say "line 0", "line 1" and "line 2", if their node is up.
+                if self.down.contains(&node) || !text.starts_with("line ") {
+                    self.now = until.0;
+                    return Ok(Waited::TimedOut { seen: vec!["line 2".into()] });
+                }
+                self.now += 1_000;
+            }
+            Wait::Ready(nodes, until) => {
+                let down = |id: &NodeId| nodes.is_empty() || nodes.contains(id);
+                if self.down.iter().any(down) {
+                    self.now = until.0;
+                    return Ok(Waited::TimedOut { seen: vec!["m is down".into()] });
+                }
+                self.now += 50_000;
+            }
+        }
+        self.interrupted()?;
+        Ok(Waited::Came(Vec::new()))
+    }
 }
 
 impl World for FakeWorld {
@@ -149,6 +198,11 @@ impl World for FakeWorld {
             Action::Resume(id) => self.take_effect("resume", id),
             Action::Failover(monitor) => {
                 self.log.push(format!("{} failover {}", self.now / 1000, monitor.0));
+                Ok(Acted::Done(Moment(self.now)))
+            }
+            Action::ConfigSet(id, name, value) => {
+                self.answering(id)?;
+                self.log.push(format!("{} config_set {} {name} {value}", self.now / 1000, self.name(id)));
                 Ok(Acted::Done(Moment(self.now)))
             }
             Action::StartWorkload(spec) => {
@@ -203,52 +257,43 @@ impl World for FakeWorld {
                     took_us: 1500,
                 },
             )]),
+            Query::Heard(from) => {
+                let now = Moment(self.now);
+                let arrived: Vec<SeenEvent> =
+                    self.in_order().into_iter().filter(|seen| seen.at <= now).collect();
+                let events = arrived.get(from.0..).unwrap_or_default().to_vec();
+                Observation::Heard(events, Heard(arrived.len()))
+            }
             Query::Logs(_, lines) => {
                 Observation::Logs((0..lines.min(3)).map(|line| format!("line {line}")).collect())
             }
         })
     }
 
-    fn wait(&mut self, wait: Wait) -> Result<Waited, WorldError> {
-        match wait {
-            Wait::Until(until) => self.now = self.now.max(until.0),
-            Wait::Change(until) => self.now = (self.now + TICK).min(until.0.max(self.now)),
-            Wait::Event(filter, until) => {
-                let mut matching: Vec<SeenEvent> = self
-                    .published
-                    .iter()
-                    .filter(|seen| seen.event == filter.event && seen.at > filter.after && seen.at <= until)
-                    .filter(|seen| filter.from.is_empty() || filter.from.contains(&seen.node))
-                    .cloned()
-                    .collect();
-                matching.truncate(filter.count as usize);
-                if matching.len() < filter.count as usize {
-                    self.now = until.0;
-                    let seen = self.published.iter().map(|seen| seen.event.clone()).collect();
-                    return Ok(Waited::TimedOut { seen });
-                }
-                self.now = self.now.max(matching.last().map_or(0, |seen| seen.at.0));
-                return Ok(Waited::Came(matching));
+    fn wait(&mut self, wait: Wait, listening: &Listening) -> Result<Waited, WorldError> {
+        let began = self.now;
+        let coming = self.in_order();
+        let heard = coming.iter().skip(listening.from.0);
+        let heard = heard
+            .filter(|seen| listening.to.iter().any(|on| on.is(seen.node, &seen.event)))
+            .map(|seen| seen.at.0)
+            .next();
+        let waited = self.wait_alone(wait);
+        match heard {
+            Some(at) if at <= self.now => {
+                self.now = at.max(began);
+                Ok(Waited::Heard)
             }
-            Wait::Log(node, text, until) => {
-                // The fake logs say "line 0", "line 1" and "line 2", if their node is up.
-                if self.down.contains(&node) || !text.starts_with("line ") {
-                    self.now = until.0;
-                    return Ok(Waited::TimedOut { seen: vec!["line 2".into()] });
-                }
-                self.now += 1_000;
-            }
-            Wait::Ready(nodes, until) => {
-                let down = |id: &NodeId| nodes.is_empty() || nodes.contains(id);
-                if self.down.iter().any(down) {
-                    self.now = until.0;
-                    return Ok(Waited::TimedOut { seen: vec!["m is down".into()] });
-                }
-                self.now += 50_000;
-            }
+            _ => waited,
         }
-        self.interrupted()?;
-        Ok(Waited::Came(Vec::new()))
+    }
+
+    fn enter_handler(&mut self) {
+        self.log.push(format!("{} handler begins", self.now / 1000));
+    }
+
+    fn leave_handler(&mut self) {
+        self.log.push(format!("{} handler ends", self.now / 1000));
     }
 
     fn note(&mut self, what: What) {
@@ -266,7 +311,7 @@ impl World for FakeWorld {
         self.log.push(format!("{} {line}", self.now / 1000));
     }
 
-    fn begin(&mut self, experiment: &Experiment, _index: u32, repeat: u32) -> Result<(), WorldError> {
+    fn begin(&mut self, experiment: &Experiment, _index: u32, repeat: u32) -> Result<Begun, WorldError> {
         if let Some(error) = self.begins_with.clone() {
             return Err(error);
         }
@@ -276,7 +321,7 @@ impl World for FakeWorld {
         self.now += Duration::from_millis(100).as_micros() as u64;
         self.deadline = Some(self.now + experiment.timeout.as_micros() as u64);
         self.log.push(format!("{} begin {:?} {repeat}", self.now / 1000, experiment.name));
-        Ok(())
+        Ok(if experiment.fresh { Begun::Fresh } else { Begun::GoesOn })
     }
 
     fn end(&mut self, outcome: Outcome) {

@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod fake_world;
+pub mod living;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,7 @@ use crate::lang::session::{Running, Session};
 use crate::lang::{Diagnostic, Inputs, Script, evaluate, nearest_experiment, run_repeat};
 use crate::plan::{Experiment, Plan};
 use crate::ports::RecordedPorts;
-use crate::world::{World, WorldError};
+use crate::world::{Begun, World, WorldError};
 
 /// Which experiments are run, and how often.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +60,19 @@ pub enum Cause {
     Interrupted,
 }
 
+impl Cause {
+    /// The exit code it calls for.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Cause::Held => 0,
+            Cause::DidNotHold => 1,
+            Cause::Script => 2,
+            Cause::Environment => 3,
+            Cause::Interrupted => 130,
+        }
+    }
+}
+
 /// What came of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
@@ -70,14 +84,7 @@ impl Summary {
     /// The exit code: 0 all held, 1 something did not, 2 the script is wrong, 3 the environment refused,
     /// 130 interrupted. The gravest of all repeats counts.
     pub fn exit_code(&self) -> u8 {
-        let code = |cause| match cause {
-            Cause::Held => 0,
-            Cause::DidNotHold => 1,
-            Cause::Script => 2,
-            Cause::Environment => 3,
-            Cause::Interrupted => 130,
-        };
-        self.repeats.iter().map(|repeat| code(repeat.cause)).max().unwrap_or(0)
+        self.repeats.iter().map(|repeat| repeat.cause.exit_code()).max().unwrap_or(0)
     }
 }
 
@@ -156,11 +163,27 @@ fn run_one(
     let experiment = &plan.experiments[during.experiment as usize];
     let begun = world.borrow_mut().begin(experiment, during.experiment, during.repeat);
     let ending = match begun {
-        Ok(()) => run_body(script, inputs, plan, world, during),
+        Ok(begun) => run_body(script, inputs, plan, world, during, begun),
         Err(error) => Ending::of_begin(&error),
     };
     world.borrow_mut().end(ending.outcome.clone());
     Repeat { during, outcome: ending.outcome, cause: ending.cause, diagnostic: ending.diagnostic }
+}
+
+/// What an evaluation is to run.
+fn running(plan: &Rc<Plan>, world: &Rc<RefCell<dyn World>>, target: Option<During>, begun: Begun) -> Running {
+    Running {
+        world: world.clone(),
+        target,
+        begun,
+        expected: plan.clone(),
+        inside: Cell::new(false),
+        handling: Cell::new(false),
+        heard: Cell::default(),
+        last_action: Cell::new(Moment::default()),
+        failed: Cell::new(false),
+        last_call: RefCell::default(),
+    }
 }
 
 /// Evaluates the script with its body, and judges how that ended.
@@ -170,24 +193,14 @@ fn run_body(
     plan: &Rc<Plan>,
     world: &Rc<RefCell<dyn World>>,
     during: During,
+    begun: Begun,
 ) -> Ending {
-    let running = Running {
-        world: world.clone(),
-        target: during,
-        expected: plan.clone(),
-        inside: Cell::new(false),
-        last_action: Cell::new(Moment::default()),
-        failed: Cell::new(false),
-        last_call: RefCell::default(),
-    };
+    let running = running(plan, world, Some(during), begun);
     let ports = Box::new(RecordedPorts::of(plan));
     let (session, outcome) = run_repeat(script, inputs, ports, running);
     let failed = session.running.as_ref().is_some_and(|running| running.failed.get());
     match outcome {
-        Err(error) => match halt_in(&error) {
-            Some(halted) => Ending::of_halt(&session, &error, halted.halt, failed),
-            None => Ending::of_error(&session, &error),
-        },
+        Err(error) => Ending::of(&session, &error, failed),
         Ok(()) => Ending::error(
             Cause::Script,
             Diagnostic::about(script.name(), "evaluated again, the script does not declare this experiment"),
@@ -218,11 +231,7 @@ impl Ending {
     }
 
     fn error(cause: Cause, diagnostic: Diagnostic) -> Self {
-        let place = match (diagnostic.line, diagnostic.column) {
-            (0, _) => diagnostic.file.clone(),
-            (line, _) => format!("{}:{line}", diagnostic.file),
-        };
-        let outcome = Outcome::Error(format!("{place}: {}", diagnostic.message));
+        let outcome = Outcome::Error(diagnostic.summary());
         Self { outcome, cause, diagnostic: Some(diagnostic) }
     }
 
@@ -238,6 +247,14 @@ impl Ending {
             diagnostic.notes.extend(log.iter().map(|line| format!("log: {line}")));
         }
         Self { outcome: Outcome::Error(error.to_string()), cause, diagnostic: Some(diagnostic) }
+    }
+
+    /// An error or a halt that nothing caught.
+    fn of(session: &Session, error: &EvalAltResult, failed: bool) -> Self {
+        match halt_in(error) {
+            Some(halted) => Self::of_halt(session, error, halted.halt, failed),
+            None => Self::of_error(session, error),
+        }
     }
 
     /// The body ended by itself, or was ended.
@@ -267,8 +284,8 @@ impl Ending {
     fn of_deadline(session: &Session, error: &EvalAltResult) -> Self {
         let running = session.running.as_ref();
         let timeout = running.map_or_else(String::new, |running| {
-            let experiment = &running.expected.experiments[running.target.experiment as usize];
-            crate::lang::format_duration(experiment.timeout)
+            let index = running.target.map_or(0, |target| target.experiment as usize);
+            crate::lang::format_duration(running.expected.experiments[index].timeout)
         });
         let label = format!("the experiment ends within its time-out of {timeout}");
         let diagnostic = session.diagnostic_at(

@@ -1,5 +1,7 @@
 //! Experiments in virtual time.
 
+mod handlers;
+
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -208,9 +210,9 @@ fn a_call_and_a_method_are_the_same() {
             120 restart m
             125 stop m
             130 check line 8 true: cmd(rs[0], "ECHO", 1, 2.5, true) == rs[0].cmd("ECHO", "1", "2.5", "true")
-            130 check line 9 true: role(rs[0]) == rs[0].role() && mm.master() == master(mm) && mm.master().name == "r1"
-            130 failover 0
-            130 failover 0
+            131 check line 9 true: role(rs[0]) == rs[0].role() && mm.master() == master(mm) && mm.master().name == "r1"
+            131 failover 0
+            131 failover 0
             131 check line 11 true: rs[0].logs(2).len() == 2 && rs[0].cmd("MAP").a == 1
             131 check line 13 true: all.connected_slaves == 2 && all.master_link_status == "up"
             131 end Passed

@@ -1,9 +1,11 @@
-//! Words that act on nodes: `kill`, `stop`, `start`, `restart`, `pause`, `resume`, `failover`.
+//! Words that act on nodes: `kill`, `stop`, `start`, `restart`, `pause`, `resume`, `failover`,
+//! `config_set`.
 
 use rhai::Dynamic;
 
 use super::call::Call;
-use super::failure::Outcome;
+use super::directives;
+use super::failure::{Failure, Outcome};
 use super::load;
 use super::values::{LoadHandle, NodeHandle};
 use super::words::{Param, Place, Takes, Word, required};
@@ -60,6 +62,21 @@ pub(crate) const WORDS: &[Word] = &[
         summary: "SENTINEL FAILOVER on the first sentinel that answers.",
         run: |call| act(call, Action::Failover(call.monitor(0).id)),
     },
+    Word {
+        name: "config_set",
+        place: Place::Experiment,
+        params: &[
+            required("node", Takes::Node),
+            required("directive", Takes::Text),
+            required("value", Takes::Scalar),
+        ],
+        variadic: false,
+        options: &[],
+        gives: "the moment it was asked for",
+        summary: "CONFIG SET of one directive, with the value as `config` takes it; SENTINEL CONFIG SET on a \
+                  sentinel.",
+        run: config_set,
+    },
 ];
 
 fn on_node(call: &mut Call<'_>, action: fn(NodeId) -> Action) -> Outcome {
@@ -73,8 +90,18 @@ fn stop(call: &mut Call<'_>) -> Outcome {
     }
 }
 
+fn config_set(call: &mut Call<'_>) -> Outcome {
+    let node = call.node(0);
+    super::observe::must_be_asked(call, &node)?;
+    let value = call.get(2).cloned().unwrap_or_default();
+    let name = call.text(1).to_string();
+    let text = directives::line(&name, &value)
+        .map_err(|misfit| Failure::new(call.spot(2), misfit.message).note(misfit.hint))?;
+    act(call, Action::ConfigSet(node.id, name, text))
+}
+
 /// Acts, and gives the moment.
-fn act(call: &Call<'_>, action: Action) -> Outcome {
+pub(crate) fn act(call: &Call<'_>, action: Action) -> Outcome {
     mark(call)?;
     let running = call.session.running(call.word.name)?;
     let acted = running.world.borrow_mut().act(action)?;

@@ -72,6 +72,14 @@ impl Diagnostic {
         self
     }
 
+    /// In one line: place and message.
+    pub fn summary(&self) -> String {
+        match self.line {
+            0 => format!("{}: {}", self.file, self.message),
+            line => format!("{}:{line}: {}", self.file, self.message),
+        }
+    }
+
     /// The text for a terminal; `colour` adds escape sequences.
     pub fn render(&self, colour: bool) -> String {
         let paint = Paint { colour };

@@ -73,7 +73,7 @@ pub(crate) fn refused_by_engine(name: &str, text: &str) -> Option<Misfit> {
 }
 
 /// One value as text.
-fn line(name: &str, value: &Dynamic) -> Result<String, Misfit> {
+pub(crate) fn line(name: &str, value: &Dynamic) -> Result<String, Misfit> {
     if let Ok(flag) = value.as_bool() {
         return Ok(if flag { "yes" } else { "no" }.to_owned());
     }

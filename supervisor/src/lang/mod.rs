@@ -1,8 +1,9 @@
 //! The topology language: Rhai scripts that declare a topology and experiment on it.
 //!
 //! [`evaluate`] turns a script into a [`Plan`] and starts nothing; [`crate::experiment`] evaluates it anew
-//! for each repeat and calls one body in place. The words are declared beside their code (`declare`, `act`,
-//! `observe`, `wait`, `judge`, `load`, `random`, `topology`), in the form that `words` sets; `check` walks
+//! for each repeat and calls one body in place. The words are declared beside their code (`declare`, `handle`,
+//! `act`, `observe`, `wait`, `judge`, `load`, `random`, `phase`, `chaos`, `topology`), in the form that `words`
+//! sets; `check` walks
 //! the syntax tree; `explain` and `diagnostic` turn what went wrong into text.
 //!
 //! Nothing here starts a process, opens a socket or reads a clock: experiments act through
@@ -10,6 +11,7 @@
 
 mod act;
 mod call;
+mod chaos;
 mod check;
 mod compare;
 mod declare;
@@ -18,11 +20,13 @@ mod directives;
 mod engine;
 mod explain;
 pub(crate) mod failure;
+mod handle;
 mod judge;
 mod load;
 mod locate;
 mod observe;
 mod options;
+mod phase;
 mod quantity;
 mod random;
 mod reference;
@@ -37,6 +41,7 @@ mod wait;
 mod words;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use rhai::{EvalAltResult, Scope};
@@ -46,7 +51,7 @@ pub use reference::reference;
 pub use script::{OpenError, Script};
 
 use crate::plan::{EngineChoice, NodeKind, Plan};
-use crate::ports::{CountedPorts, PortAllocator};
+use crate::ports::{CountedPorts, PortAllocator, RecordedPorts};
 use failure::{Halt, halt_in};
 use session::{Running, Session};
 
@@ -129,9 +134,12 @@ fn declare_all(
 
 /// Compiles and runs a session's script from top to end.
 pub(crate) fn run_script(session: &Rc<Session>) -> Result<(), Box<EvalAltResult>> {
-    let engine = engine::build(session);
+    run_script_with(session, &engine::build(session))
+}
+
+fn run_script_with(session: &Rc<Session>, engine: &rhai::Engine) -> Result<(), Box<EvalAltResult>> {
     let script = &session.script;
-    let ast = engine::compile(&engine, script.name(), script.source()).map_err(|error| {
+    let ast = engine::compile(engine, script.name(), script.source()).map_err(|error| {
         let text = script.source().to_owned();
         session.add_source(script.name(), script.name().to_owned(), text, rhai::AST::empty());
         Box::new(EvalAltResult::ErrorParsing(*error.0, error.1))
@@ -211,6 +219,24 @@ pub(crate) fn run_repeat(
     (session, outcome)
 }
 
+/// One evaluation that runs the handlers of a topology that is up, until its world ends. `ready` is given how
+/// those for readiness ended, and says whether to go on; `tell` every later error.
+pub(crate) fn run_handlers(
+    script: &Rc<Script>,
+    inputs: &Inputs,
+    running: Running,
+    ready: impl FnOnce(&Session, Result<(), Box<EvalAltResult>>) -> ControlFlow<()>,
+    mut tell: impl FnMut(&Session, &EvalAltResult),
+) {
+    let ports = Box::new(RecordedPorts::of(&running.expected));
+    let session = Rc::new(Session::new(script.clone(), inputs.clone(), ports, Some(running)));
+    let engine = engine::build(&session);
+    let outcome = run_script_with(&session, &engine).and_then(|()| handle::begin_to_live(&session, &engine));
+    if ready(&session, outcome).is_continue() {
+        handle::live(&session, &engine, &mut |error| tell(&session, error));
+    }
+}
+
 /// What a plan that is still growing declares otherwise than the whole one, if anything.
 pub(crate) fn difference_so_far(whole: &Plan, grown: &Plan) -> Option<String> {
     fn first_difference<'a, T: PartialEq>(whole: &'a [T], grown: &'a [T]) -> Option<&'a T> {
@@ -223,6 +249,8 @@ pub(crate) fn difference_so_far(whole: &Plan, grown: &Plan) -> Option<String> {
         format!("node `{}`", node.name)
     } else if let Some(monitor) = first_difference(&whole.monitors, &grown.monitors) {
         format!("monitor `{}`", monitor.name)
+    } else if let Some(handler) = first_difference(&whole.handlers, &grown.handlers) {
+        format!("the handler at line {}", handler.position.line)
     } else if let Some(experiment) = first_difference(&whole.experiments, &grown.experiments) {
         format!("experiment \"{}\"", experiment.name)
     } else {

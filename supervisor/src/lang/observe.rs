@@ -151,7 +151,7 @@ fn cmd(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Refuses a process, which answers no commands.
-fn must_be_asked(call: &Call<'_>, node: &NodeHandle) -> Outcome<()> {
+pub(crate) fn must_be_asked(call: &Call<'_>, node: &NodeHandle) -> Outcome<()> {
     if !node.node.is_process() {
         return Ok(());
     }

@@ -11,7 +11,8 @@ use std::rc::Rc;
 use rhai::{AST, EvalAltResult, Map, NativeCallContext, Position};
 
 use super::diagnostic::{Diagnostic, Severity};
-use super::failure::{Failure, Halt, Halted, Outcome, Spot, failure_in, halt_in};
+use super::failure::{Failure, Halt, Halted, Outcome, Spot, Stop, failure_in, halt_in};
+use super::handle::Body;
 use super::random::Random;
 use super::script::Script;
 use super::values::NodeHandle;
@@ -19,7 +20,7 @@ use super::{Inputs, locate};
 use crate::history::{During, Moment};
 use crate::plan::{NodeId, Plan, Position as Place};
 use crate::ports::PortAllocator;
-use crate::world::World;
+use crate::world::{Begun, Heard, World};
 
 /// One evaluation.
 pub(crate) struct Session {
@@ -27,6 +28,8 @@ pub(crate) struct Session {
     pub(crate) inputs: Inputs,
     pub(crate) state: RefCell<State>,
     pub(crate) running: Option<Running>,
+    /// Handlers with their bodies, when they are to run.
+    pub(crate) handlers: RefCell<Vec<Rc<Body>>>,
     /// Every source text that takes part, by the name Rhai knows it by.
     sources: RefCell<BTreeMap<String, Rc<Source>>>,
 }
@@ -56,14 +59,21 @@ pub(crate) struct ExplicitPort {
     pub(crate) line: usize,
 }
 
-/// The experiment that this evaluation is to run.
+/// What this evaluation is to run, and how far it is.
 pub(crate) struct Running {
     pub(crate) world: Rc<RefCell<dyn World>>,
-    pub(crate) target: During,
+    /// The experiment and repeat; none: only the handlers of a topology that is up.
+    pub(crate) target: Option<During>,
+    /// What the repeat began with.
+    pub(crate) begun: Begun,
     /// The plan that the evaluation must reproduce.
     pub(crate) expected: Rc<Plan>,
-    /// Whether the body runs now.
+    /// Whether a body runs now, the experiment's or a handler's.
     pub(crate) inside: Cell<bool>,
+    /// Whether it is a handler's.
+    pub(crate) handling: Cell<bool>,
+    /// What handlers have seen.
+    pub(crate) heard: Cell<Heard>,
     /// When the experiment last acted on a node: `wait_event` looks no further back.
     pub(crate) last_action: Cell<Moment>,
     /// Whether some check or limit did not hold.
@@ -105,7 +115,8 @@ impl Session {
             printed: Vec::new(),
             mistakes: Vec::new(),
         };
-        Self { script, inputs, state: RefCell::new(state), running, sources: RefCell::default() }
+        let (handlers, sources) = (RefCell::default(), RefCell::default());
+        Self { script, inputs, state: RefCell::new(state), running, handlers, sources }
     }
 
     /// Makes a source text known under Rhai's name for it.
@@ -131,12 +142,14 @@ impl Session {
         self.running.as_ref().is_some_and(|running| running.inside.get())
     }
 
-    /// The running experiment; an error that says what is wrong when the word stands at top level.
+    /// What runs; an error that says what is wrong when the word stands at top level.
     pub(crate) fn running(&self, word: &str) -> Outcome<&Running> {
         self.running.as_ref().filter(|running| running.inside.get()).ok_or_else(|| {
             Failure::new(
                 Spot::Call,
-                format!("`{word}` touches live nodes, and is allowed only inside `experiment`"),
+                format!(
+                    "`{word}` touches live nodes, and is allowed only inside `experiment`, `on_ready` and `on_event`"
+                ),
             )
             .note("top level declares; nothing runs yet while it is evaluated".to_owned())
             .into()
@@ -291,6 +304,18 @@ impl Session {
         let last = self.running.as_ref().map(|running| running.last_call.borrow().clone());
         let (position, source) = last.unwrap_or((Position::NONE, None));
         Halted { halt, position, source }
+    }
+
+    /// What stops a script between two calls, as an error of the script engine.
+    pub(crate) fn raise_between_calls(&self, stop: Stop) -> Box<EvalAltResult> {
+        match stop {
+            Stop::Halt(halt) => {
+                let halted = self.between_calls(halt);
+                let position = halted.position;
+                EvalAltResult::ErrorTerminated(rhai::Dynamic::from(halted), position).into()
+            }
+            other => other.raise(Position::NONE, None),
+        }
     }
 
     /// Called between the script's steps: ends a script that does not end by itself.

@@ -5,11 +5,13 @@ use rhai::{Dynamic, Map};
 use super::call::Call;
 use super::declare::{CONFIG, ENGINE, ENV, IP, RESTART, directives_of};
 use super::failure::{Failure, Halt, Outcome, Stop};
+use super::handle;
 use super::random::Random;
 use super::suggest::did_you_mean;
 use super::values::TimeSpan;
 use super::words::{Opt, Place, Takes, Word, option, optional, required};
 use crate::plan::{Experiment, Network, NodeKind};
+use crate::world::Begun;
 
 /// The words of this module.
 pub(crate) const WORDS: &[Word] = &[
@@ -156,6 +158,8 @@ fn parse_like(default: &Dynamic, text: &str) -> Option<Dynamic> {
             "false" | "no" => Some(false.into()),
             _ => None,
         }
+    } else if default.is::<TimeSpan>() {
+        super::values::as_span(&text.to_owned().into()).map(Dynamic::from)
     } else {
         Some(text.to_owned().into())
     }
@@ -232,24 +236,32 @@ fn experiment(call: &mut Call<'_>) -> Outcome {
         state.plan.experiments.len() - 1
     };
     match &call.session.running {
-        Some(running) if running.target.experiment as usize == index => run_body(call),
+        Some(running) if running.target.is_some_and(|target| target.experiment as usize == index) => {
+            run_body(call)
+        }
         _ => Ok(Dynamic::UNIT),
     }
 }
 
 /// Calls the body of the experiment that this evaluation is to run, in place.
 fn run_body(call: &Call<'_>) -> Outcome {
-    let Some(running) = &call.session.running else { return Ok(Dynamic::UNIT) };
+    let Some((running, target)) = call.session.running.as_ref().and_then(|r| Some((r, r.target?))) else {
+        return Ok(Dynamic::UNIT);
+    };
     {
         let mut state = call.session.state.borrow_mut();
         if let Some(difference) = super::difference_so_far(&running.expected, &state.plan) {
             return Err(Stop::Halt(Halt::Diverged(difference)));
         }
-        state.random = Random::for_repeat(running.expected.seed, running.target);
+        state.random = Random::for_repeat(running.expected.seed, target);
     }
-    running.last_action.set(running.world.borrow().now());
     running.inside.set(true);
-    let outcome = call.closure(2).call_within_context::<Dynamic>(call.context, ());
+    let ready = match running.begun {
+        Begun::Fresh => handle::topology_is_ready(call.session, call.context.engine(), running),
+        Begun::GoesOn => handle::listen_from_now(call.session, running),
+    };
+    running.last_action.set(running.world.borrow().now());
+    let outcome = ready.and_then(|()| call.closure(2).call_within_context::<Dynamic>(call.context, ()));
     running.inside.set(false);
     match outcome {
         // Nothing after the body matters to this repeat.

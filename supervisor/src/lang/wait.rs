@@ -7,6 +7,7 @@ use rhai::{Dynamic, FnPtr};
 
 use super::call::Call;
 use super::failure::{Failure, FailureKind, Halt, Outcome, Spot, Stop, failure_in};
+use super::handle;
 use super::session::Running;
 use super::values::{EventValue, NodeHandle, TimeSpan, describe};
 use super::words::{Place, Takes, Word, option, optional, required};
@@ -39,7 +40,7 @@ pub(crate) const WORDS: &[Word] = &[
         name: "wait_event",
         place: Place::Experiment,
         params: &[
-            required("event", Takes::Text),
+            required("event", Takes::Event),
             required("limit", Takes::Duration),
             optional("options", Takes::Options),
         ],
@@ -130,15 +131,10 @@ impl Limit {
     }
 }
 
-fn wait_for(running: &Running, wait: Wait) -> Outcome<Waited> {
-    let waited = running.world.borrow_mut().wait(wait)?;
-    Ok(waited)
-}
-
 fn sleep(call: &mut Call<'_>) -> Outcome {
     let running = call.session.running("sleep")?;
     let limit = Limit::new(running, call.span(0));
-    wait_for(running, Wait::Until(limit.until))?;
+    handle::wait(call, running, Wait::Until(limit.until))?;
     if limit.of_repeat {
         return Err(Stop::Halt(Halt::Deadline));
     }
@@ -160,7 +156,7 @@ fn wait_until(call: &mut Call<'_>) -> Outcome {
             let what = format!("{} within {}", condition_text(call), call.span(0));
             return Err(limit.passed(call, running, what, vec![last]));
         }
-        wait_for(running, Wait::Change(limit.until))?;
+        handle::wait(call, running, Wait::Change(limit.until))?;
     }
 }
 
@@ -215,8 +211,9 @@ fn wait_event(call: &mut Call<'_>) -> Outcome {
         count,
         after: after.unwrap_or_else(|| running.last_action.get()),
     };
-    match wait_for(running, Wait::Event(filter, limit.until))? {
+    match handle::wait(call, running, Wait::Event(filter, limit.until))? {
         Waited::Came(seen) => completing(call, seen),
+        Waited::Heard => completing(call, Vec::new()),
         Waited::TimedOut { seen } => {
             let times = if count > 1 { format!(" from {count} sentinels") } else { String::new() };
             let what = format!("{event}{times} within {}", call.span(1));
@@ -239,8 +236,8 @@ fn wait_log(call: &mut Call<'_>) -> Outcome {
     let running = call.session.running("wait_log")?;
     let (node, text) = (call.node(0), call.text(1).to_string());
     let limit = Limit::new(running, call.span(2));
-    match wait_for(running, Wait::Log(node.id, text.clone(), limit.until))? {
-        Waited::Came(_) => Ok(limit.took(running)),
+    match handle::wait(call, running, Wait::Log(node.id, text.clone(), limit.until))? {
+        Waited::Came(_) | Waited::Heard => Ok(limit.took(running)),
         Waited::TimedOut { seen } => {
             let what = format!("{text:?} in the log of {} within {}", node.node.name, call.span(2));
             Err(limit.passed(call, running, what, seen))
@@ -252,8 +249,8 @@ fn wait_ready(call: &mut Call<'_>) -> Outcome {
     let running = call.session.running("wait_ready")?;
     let nodes = super::act::ids(&call.nodes(1));
     let limit = Limit::new(running, call.span(0));
-    match wait_for(running, Wait::Ready(nodes, limit.until))? {
-        Waited::Came(_) => Ok(limit.took(running)),
+    match handle::wait(call, running, Wait::Ready(nodes, limit.until))? {
+        Waited::Came(_) | Waited::Heard => Ok(limit.took(running)),
         Waited::TimedOut { seen } => {
             let what = format!("ready within {}", call.span(0));
             Err(limit.passed(call, running, what, seen))

@@ -10,7 +10,7 @@ use super::call::Call;
 use super::failure::Outcome;
 use super::quantity::{QuantityError, parse_duration, parse_size};
 use super::values::{DURATION_HINT, EventValue, LoadHandle, MonitorHandle, NodeHandle, TimeSpan, describe};
-use super::{act, declare, judge, load, observe, random, topology, wait};
+use super::{act, chaos, declare, handle, judge, load, observe, phase, random, topology, wait};
 use crate::history::Moment;
 
 /// A word of the language.
@@ -31,7 +31,7 @@ pub(crate) struct Word {
 pub(crate) enum Place {
     /// At top level only: it declares.
     TopLevel,
-    /// Inside `experiment` only: it touches live nodes.
+    /// Inside `experiment`, `on_ready` and `on_event` only: it touches live nodes.
     Experiment,
     /// Everywhere.
     Anywhere,
@@ -60,6 +60,8 @@ pub(crate) enum Takes {
     Any,
     Bool,
     Text,
+    /// The type of a Sentinel event, or `*`.
+    Event,
     /// A name that may be a directory's: letters, digits, `-`, `_`, `.`.
     Name,
     /// A whole number in this range.
@@ -119,12 +121,15 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Word> {
     [
         topology::WORDS,
         declare::WORDS,
+        handle::WORDS,
         act::WORDS,
         observe::WORDS,
         load::WORDS,
         wait::WORDS,
         judge::WORDS,
         random::WORDS,
+        phase::WORDS,
+        chaos::WORDS,
     ]
     .into_iter()
     .flatten()
@@ -139,9 +144,6 @@ pub(crate) fn find(name: &str) -> Option<&'static Word> {
 pub(crate) const NOT_YET: &[&str] = &[
     "cluster",
     "cluster_node",
-    "on_ready",
-    "on_event",
-    "config_set",
     "partition",
     "isolate",
     "delay",
@@ -153,8 +155,6 @@ pub(crate) const NOT_YET: &[&str] = &[
     "truncate_file",
     "corrupt_file",
     "step_clock",
-    "chaos",
-    "during_snapshot",
 ];
 
 impl Word {
@@ -218,6 +218,7 @@ impl Takes {
             Takes::Any => "any value".into(),
             Takes::Bool => "true or false".into(),
             Takes::Text => "a string".into(),
+            Takes::Event => "the type of a Sentinel event".into(),
             Takes::Name => "a name".into(),
             Takes::Count(least, i64::MAX) => format!("a whole number from {least}"),
             Takes::Count(least, most) => format!("a whole number from {least} to {most}"),
@@ -246,6 +247,7 @@ impl Takes {
     pub(crate) fn accept(self, value: &Dynamic) -> Result<(), Misfit> {
         match self {
             Takes::Name if value.is_string() => check_name(&value.to_string()),
+            Takes::Event if value.is_string() => check_event(&value.to_string()),
             Takes::Duration => self.accept_quantity(value, parse_duration(&value.to_string()).err()),
             Takes::Size => self.accept_quantity(value, parse_size(&value.to_string()).err()),
             Takes::Choice(choices) if value.is_string() => check_choice(choices, &value.to_string()),
@@ -290,7 +292,12 @@ impl Takes {
                     || value.is::<TimeSpan>()
                     || value.is::<rhai::Blob>()
             }
-            Takes::Name | Takes::Count(..) | Takes::Duration | Takes::Size | Takes::Choice(_) => false,
+            Takes::Name
+            | Takes::Event
+            | Takes::Count(..)
+            | Takes::Duration
+            | Takes::Size
+            | Takes::Choice(_) => false,
         }
     }
 
@@ -354,6 +361,75 @@ fn check_name(name: &str) -> Result<(), Misfit> {
         });
     }
     Ok(())
+}
+
+/// Types of the events that Sentinel publishes.
+const SENTINEL_EVENTS: &[&str] = &[
+    "+config-update-from",
+    "+convert-to-slave",
+    "+elected-leader",
+    "+failover-detected",
+    "+failover-end",
+    "+failover-end-for-timeout",
+    "+failover-state-reconf-slaves",
+    "+failover-state-select-slave",
+    "+failover-state-send-slaveof-noone",
+    "+failover-state-wait-promotion",
+    "+fix-slave-config",
+    "+monitor",
+    "+new-epoch",
+    "+odown",
+    "+promoted-slave",
+    "+reboot",
+    "+redirect-to-master",
+    "+reset-master",
+    "+role-change",
+    "+sdown",
+    "+selected-slave",
+    "+sentinel",
+    "+sentinel-address-switch",
+    "+sentinel-address-update",
+    "+sentinel-invalid-addr",
+    "+set",
+    "+slave",
+    "+slave-reconf-done",
+    "+slave-reconf-inprog",
+    "+slave-reconf-sent",
+    "+slave-reconf-sent-be",
+    "+switch-master",
+    "+tilt",
+    "+try-failover",
+    "+vote-for-leader",
+    "-cmd-link-reconnection",
+    "-dup-sentinel",
+    "-failover-abort-no-good-slave",
+    "-failover-abort-not-elected",
+    "-failover-abort-slave-timeout",
+    "-monitor",
+    "-odown",
+    "-pubsub-link-reconnection",
+    "-role-change",
+    "-script-error",
+    "-script-timeout",
+    "-sdown",
+    "-slave-reconf-sent-timeout",
+    "-tilt",
+];
+
+/// A type that is near a known one, and not it, is a slip; others may be another version's.
+fn check_event(event: &str) -> Result<(), Misfit> {
+    if event == "*" || SENTINEL_EVENTS.contains(&event) {
+        return Ok(());
+    }
+    let hint = super::suggest::did_you_mean(event, SENTINEL_EVENTS.iter().copied());
+    let is_one = event.len() > 1 && event.starts_with(['+', '-']) && !event.contains(char::is_whitespace);
+    match hint {
+        None if is_one => Ok(()),
+        hint => Err(Misfit {
+            message: format!("Sentinel publishes no event {event:?}"),
+            hint: hint.or_else(|| Some("events are like \"+switch-master\" and \"-sdown\"".to_owned())),
+        }),
+    }
 }
 
 fn check_choice(choices: &[&str], text: &str) -> Result<(), Misfit> {

@@ -7,14 +7,15 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::Request;
 use super::observe::Observer;
+use super::waits::sentinel_event;
 use crate::history::{During, Moment, Outcome, What};
 use crate::interrupt::Interrupt;
 use crate::journal::Journal;
 use crate::nodes::Nodes;
-use crate::plan::{Experiment, MonitorId, NodeId};
+use crate::plan::{Experiment, MonitorId, NodeId, NodeKind};
 use crate::stage::{Files, Stages, micros};
 use crate::workload::Workloads;
-use crate::world::{Acted, Action, Observation, Query, WorldError};
+use crate::world::{Acted, Action, Begun, Heard, Listening, Observation, Query, Waited, WorldError};
 
 /// Everything that a request may need.
 pub struct Executor {
@@ -28,6 +29,8 @@ pub struct Executor {
     repeat: Option<Repeat>,
     /// How long each node's log was at the last action.
     pub(super) log_marks: HashMap<NodeId, u64>,
+    /// Those of the experiment while a handler runs.
+    marks_of_experiment: Option<HashMap<NodeId, u64>>,
     /// Whether some repeat did not pass: then the run's files are worth keeping.
     any_failed: bool,
 }
@@ -56,8 +59,17 @@ impl Executor {
             keep,
             repeat,
             log_marks,
+            marks_of_experiment: None,
             any_failed: false,
         }
+    }
+
+    /// Serves the handlers of a topology that is up, until the script is gone.
+    pub async fn serve_handlers(mut self, mut requests: UnboundedReceiver<Request>) {
+        while let Some(request) = requests.recv().await {
+            self.serve(request).await;
+        }
+        self.workloads.abort_all();
     }
 
     /// Serves the script until it is gone; then takes the topology down. Gives whether files are to stay.
@@ -81,8 +93,22 @@ impl Executor {
             Request::Observe(query, reply) => {
                 let _ = reply.send(limit.hold(self.observe(query)).await);
             }
-            Request::Wait(wait, reply) => {
-                let _ = reply.send(limit.hold(self.wait(wait)).await);
+            Request::Wait(wait, listening, reply) => {
+                let heard = heard(self.journal.clone(), listening);
+                let waited = async {
+                    tokio::select! {
+                        biased;
+                        () = heard => Ok(Waited::Heard),
+                        waited = self.wait(wait) => waited,
+                    }
+                };
+                let _ = reply.send(limit.hold(waited).await);
+            }
+            Request::EnterHandler => self.marks_of_experiment = Some(self.log_marks.clone()),
+            Request::LeaveHandler => {
+                if let Some(marks) = self.marks_of_experiment.take() {
+                    self.log_marks = marks;
+                }
             }
             Request::Note(what) => {
                 self.journal.record(what);
@@ -106,7 +132,7 @@ impl Executor {
         experiment: &Experiment,
         index: u32,
         repeat: u32,
-    ) -> Result<Moment, WorldError> {
+    ) -> Result<(Moment, Begun), WorldError> {
         self.workloads.abort_all();
         let stage = format!("{}.{}", index + 1, repeat + 1);
         let fresh = experiment.fresh || self.stages.current().is_none();
@@ -118,12 +144,13 @@ impl Executor {
         self.journal.record(What::RepeatBegin);
         self.observer.forget();
         self.log_marks.clear();
+        self.marks_of_experiment = None;
         if fresh {
             self.stages.bring_up(&stage).await?;
         }
         let deadline = Moment(self.journal.now().0.saturating_add(micros(experiment.timeout)));
         self.repeat = Some(Repeat { deadline, timeout: experiment.timeout });
-        Ok(deadline)
+        Ok((deadline, if fresh { Begun::Fresh } else { Begun::GoesOn }))
     }
 
     async fn end(&mut self, outcome: Outcome) {
@@ -150,6 +177,7 @@ impl Executor {
             Action::Pause(id) => ("pause", id, nodes.pause(id).await?),
             Action::Resume(id) => ("resume", id, nodes.resume(id).await?),
             Action::Failover(monitor) => return self.failover(monitor).await,
+            Action::ConfigSet(id, name, value) => return self.config_set(id, &name, &value).await,
             Action::StartWorkload(spec) => return Ok(Acted::Workload(self.workloads.start(&spec)?)),
         };
         self.record_action(at, verb, vec![id], String::new());
@@ -181,6 +209,24 @@ impl Executor {
         Err(WorldError::Refused(format!("failover of {}: {}", planned.name, silent.join("; "))))
     }
 
+    async fn config_set(&mut self, id: NodeId, name: &str, value: &str) -> Result<Acted, WorldError> {
+        let plan = self.journal.plan();
+        let node = plan.node(id);
+        let prefix: &[&str] = match node.kind {
+            NodeKind::Sentinel => &["SENTINEL", "CONFIG", "SET"],
+            _ => &["CONFIG", "SET"],
+        };
+        let command = [prefix, &[name, value]].concat();
+        let command: Vec<Vec<u8>> = command.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let at = self.journal.now();
+        let reply = self.observer.command(id, &command).await?;
+        if let Some(error) = reply.as_error() {
+            return Err(WorldError::Refused(format!("{}: {error}", node.name)));
+        }
+        self.record_action(at, "config_set", vec![id], format!("{name} {value}"));
+        Ok(Acted::Done(at))
+    }
+
     async fn observe(&mut self, query: Query) -> Result<Observation, WorldError> {
         match query {
             Query::Workload(id) => self.workloads.status(id).map(Observation::Workload),
@@ -197,7 +243,24 @@ impl Executor {
                 })))
             }
             Query::Logs(id, count) => Ok(Observation::Logs(self.stages.log_lines(id, count))),
+            Query::Heard(from) => {
+                let (events, next) = self.journal.search_from(from.0, sentinel_event);
+                Ok(Observation::Heard(events, Heard(next)))
+            }
         }
+    }
+}
+
+/// Completes when something has come that handlers listen for.
+async fn heard(journal: Journal, listening: Listening) {
+    let mut from = listening.from.0;
+    loop {
+        let (events, next) = journal.search_from(from, sentinel_event);
+        if events.iter().any(|seen| listening.to.iter().any(|on| on.is(seen.node, &seen.event))) {
+            return;
+        }
+        from = next.max(from);
+        journal.changed().await;
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::clock::Clock;
 use crate::history::{Moment, Outcome, What};
 use crate::plan::Experiment;
-use crate::world::{Acted, Action, Observation, Query, Wait, Waited, World, WorldError};
+use crate::world::{Acted, Action, Begun, Listening, Observation, Query, Wait, Waited, World, WorldError};
 
 /// Takes the answer to a request.
 pub type Reply<T> = SyncSender<Result<T, WorldError>>;
@@ -34,7 +34,11 @@ pub enum Request {
     /// [`World::observe`].
     Observe(Query, Reply<Observation>),
     /// [`World::wait`].
-    Wait(Wait, Reply<Waited>),
+    Wait(Wait, Listening, Reply<Waited>),
+    /// [`World::enter_handler`].
+    EnterHandler,
+    /// [`World::leave_handler`].
+    LeaveHandler,
     /// [`World::note`].
     Note(What),
     /// [`World::begin`]; answers with the repeat's deadline.
@@ -45,8 +49,8 @@ pub enum Request {
         index: u32,
         /// The repeat.
         repeat: u32,
-        /// Takes the deadline.
-        reply: Reply<Moment>,
+        /// Takes the deadline and what the repeat begins with.
+        reply: Reply<(Moment, Begun)>,
     },
     /// [`World::end`].
     End(Outcome, Reply<()>),
@@ -87,8 +91,17 @@ impl World for WorldHandle {
         self.ask(|reply| Request::Observe(query, reply))
     }
 
-    fn wait(&mut self, wait: Wait) -> Result<Waited, WorldError> {
-        self.ask(|reply| Request::Wait(wait, reply))
+    fn wait(&mut self, wait: Wait, listening: &Listening) -> Result<Waited, WorldError> {
+        self.ask(|reply| Request::Wait(wait, listening.clone(), reply))
+    }
+
+    // Without the runtime nothing more is done, by a handler or otherwise.
+    fn enter_handler(&mut self) {
+        let _ = self.requests.send(Request::EnterHandler);
+    }
+
+    fn leave_handler(&mut self) {
+        let _ = self.requests.send(Request::LeaveHandler);
     }
 
     fn note(&mut self, what: What) {
@@ -96,12 +109,12 @@ impl World for WorldHandle {
         let _ = self.requests.send(Request::Note(what));
     }
 
-    fn begin(&mut self, experiment: &Experiment, index: u32, repeat: u32) -> Result<(), WorldError> {
+    fn begin(&mut self, experiment: &Experiment, index: u32, repeat: u32) -> Result<Begun, WorldError> {
         self.deadline = None;
         let experiment = experiment.clone();
-        let deadline = self.ask(|reply| Request::Begin { experiment, index, repeat, reply })?;
+        let (deadline, begun) = self.ask(|reply| Request::Begin { experiment, index, repeat, reply })?;
         self.deadline = Some(deadline);
-        Ok(())
+        Ok(begun)
     }
 
     fn end(&mut self, outcome: Outcome) {

@@ -99,7 +99,7 @@ impl Executor {
     }
 }
 
-fn sentinel_event(event: &crate::history::Event) -> Option<SeenEvent> {
+pub(super) fn sentinel_event(event: &crate::history::Event) -> Option<SeenEvent> {
     match &event.what {
         What::Sentinel { node, event: name, text, .. } => {
             Some(SeenEvent { at: event.at, node: *node, event: name.clone(), text: text.clone() })

@@ -245,45 +245,45 @@ fn acting_at_top_level_is_an_error() {
     check(
         "let m = master(\"m\");\nm.kill();\n",
         expect![[r#"
-        error: `kill` touches live nodes, and is allowed only inside `experiment`
-          --> t.rhai:2:3
-           |
-         2 | m.kill();
-           |   ^^^^
-           = top level declares; nothing runs yet while it is evaluated
+            error: `kill` touches live nodes, and is allowed only inside `experiment`, `on_ready` and `on_event`
+              --> t.rhai:2:3
+               |
+             2 | m.kill();
+               |   ^^^^
+               = top level declares; nothing runs yet while it is evaluated
 
-    "#]],
+        "#]],
     );
     check(
         "let m = master(\"m\");\nfn boom(node) { node.kill() }\nboom(m);\n",
         expect![[r#"
-        error: `kill` touches live nodes, and is allowed only inside `experiment`
-          --> t.rhai:2:22
-           |
-         2 | fn boom(node) { node.kill() }
-           |                      ^^^^
-           = top level declares; nothing runs yet while it is evaluated
+            error: `kill` touches live nodes, and is allowed only inside `experiment`, `on_ready` and `on_event`
+              --> t.rhai:2:22
+               |
+             2 | fn boom(node) { node.kill() }
+               |                      ^^^^
+               = top level declares; nothing runs yet while it is evaluated
 
-    "#]],
+        "#]],
     );
     check(
         "sleep(1);",
         expect![[r#"
-        error: `sleep` touches live nodes, and is allowed only inside `experiment`
-          --> t.rhai:1:1
-           |
-         1 | sleep(1);
-           | ^^^^^
-           = top level declares; nothing runs yet while it is evaluated
+            error: `sleep` touches live nodes, and is allowed only inside `experiment`, `on_ready` and `on_event`
+              --> t.rhai:1:1
+               |
+             1 | sleep(1);
+               | ^^^^^
+               = top level declares; nothing runs yet while it is evaluated
 
-        error: `duration` of `sleep`: expected a duration, got the number 1
-          --> t.rhai:1:7
-           |
-         1 | sleep(1);
-           |       ^
-           = a duration is a string with a unit: "250ms", "1s", "2m"; here perhaps "1s" or "1ms"
+            error: `duration` of `sleep`: expected a duration, got the number 1
+              --> t.rhai:1:7
+               |
+             1 | sleep(1);
+               |       ^
+               = a duration is a string with a unit: "250ms", "1s", "2m"; here perhaps "1s" or "1ms"
 
-    "#]],
+        "#]],
     );
 }
 
@@ -302,6 +302,85 @@ experiment("e", || { again(); fine(m); });
              2 | fn again() { m.restart() }
                |              ^
                = pass it: `fn again(…, m)`
+
+        "#]],
+    );
+}
+
+#[test]
+fn handlers_that_could_not_work_are_refused() {
+    check(
+        r#"let m = master("m");
+let s = sentinel("s");
+monitor(s, "mm", m);
+on_ready(|e| { print(e); });
+on_event("+switch-mastr", |e| {});
+on_event("switch", |e| {});
+"#,
+        expect![[r#"
+            error: the body of `on_ready` takes 1 value
+              --> t.rhai:4:10
+               |
+             4 | on_ready(|e| { print(e); });
+               |          ^
+               = it is written `|| …`
+
+            error: `event` of `on_event`: Sentinel publishes no event "+switch-mastr"
+              --> t.rhai:5:10
+               |
+             5 | on_event("+switch-mastr", |e| {});
+               |          ^^^^^^^^^^^^^^^
+               = did you mean `+switch-master`?
+
+            error: `event` of `on_event`: Sentinel publishes no event "switch"
+              --> t.rhai:6:10
+               |
+             6 | on_event("switch", |e| {});
+               |          ^^^^^^^^
+               = events are like "+switch-master" and "-sdown"
+
+        "#]],
+    );
+    check(
+        "let m = master(\"m\");\nexperiment(\"e\", || {});\non_ready(|| { m.kill(); });\n",
+        expect![[r#"
+            error: `on_ready` stands behind an experiment, which would not see it
+              --> t.rhai:3:1
+               |
+             3 | on_ready(|| { m.kill(); });
+               | ^^^^^^^^
+               = declare it before the first experiment, at line 2
+
+        "#]],
+    );
+    check(
+        "experiment(\"e\", || { on_ready(|| {}); wait_event(\"+switchmaster\", \"1s\"); });",
+        expect![[r#"
+        error: `event` of `wait_event`: Sentinel publishes no event "+switchmaster"
+          --> t.rhai:1:50
+           |
+         1 | experiment("e", || { on_ready(|| {}); wait_event("+switchmaster", "1s"); });
+           |                                                  ^^^^^^^^^^^^^^^
+           = did you mean `+switch-master`?
+
+    "#]],
+    );
+    // An event of a later version is let through; the rest of the call is looked at all the same.
+    check(
+        "let m = master(\"m\");\non_event(\"+new-thing\", || {});\non_event(\"+sdown\", #{ from: m }, |e| {});\n",
+        expect![[r#"
+            error: the body of `on_event` takes 0 values
+              --> t.rhai:2:24
+               |
+             2 | on_event("+new-thing", || {});
+               |                        ^
+               = it is written `|event| …`
+
+            error: `m` is not a sentinel: it publishes no events
+              --> t.rhai:3:29
+               |
+             3 | on_event("+sdown", #{ from: m }, |e| {});
+               |                             ^
 
         "#]],
     );
