@@ -14,7 +14,7 @@ defaults(#{{ engine: "{engine}" }});
 let m = master("m", #{{ port: {port} }});
 let rs = replicas("r", m, 2, #{{ port: {} }});
 let ss = sentinels("s", 3, #{{ port: {} }});
-let mm = monitor(ss, "mm", m, #{{ quorum: 2, down_after: "500ms", failover_timeout: "10s" }});
+let mm = monitor(ss, "mm", m, #{{ quorum: 2, down_after: "2s", failover_timeout: "10s" }});
 on_ready(|| {{ m.cmd("SET", "seed", "1"); }});
 on_event("+switch-master", #{{ from: ss[0] }}, |e| {{
     wait_until("10s", || mm.master().role() == "master");
