@@ -13,7 +13,9 @@ mod e2e {
     mod differential;
     mod engine_clients;
     mod engine_damaged;
+    mod engine_failover;
     mod engine_memory;
+    mod engine_migrate;
     mod engine_persistence;
     mod engine_protocol;
     mod engine_replica_rules;

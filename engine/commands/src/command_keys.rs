@@ -150,20 +150,18 @@ fn sort(args: Args<'_>) -> Vec<KeyUse> {
     found
 }
 
-/// MIGRATE host port key|"" … [KEYS key …]
+/// MIGRATE host port key|"" … [KEYS key …]: one key, or several in its place.
 fn migrate(args: Args<'_>) -> Result<Vec<KeyUse>, WrongArguments> {
     if args.len() <= 3 {
         return Err(WrongArguments);
-    }
-    if !args.at(3).is_empty() {
-        return Ok(at(3, TAKE));
     }
     let mut index = 6;
     while index < args.len() {
         index += match args.at(index).to_ascii_lowercase().as_slice() {
             b"auth" => 2,
             b"auth2" => 3,
-            b"keys" => {
+            b"keys" if !args.at(3).is_empty() => return Err(WrongArguments),
+            b"keys" if index + 1 < args.len() => {
                 return Ok((index + 1..args.len()).map(|at| KeyUse { at, flags: TAKE }).collect());
             }
             _ => 1,

@@ -255,6 +255,7 @@ impl Server {
         let reads_all_keys = self.reads_all_keys(client, entry);
         let access = self.access_clock(touches);
         self.effects.unreplicated = self.replicating.is_unreplicated();
+        let compression = self.compression();
         Ctx {
             dbs: &mut self.dbs,
             db_index: client.db,
@@ -271,6 +272,7 @@ impl Server {
                 false => self.config.settings.proto_max_bulk_len,
             },
             limits: &self.limits,
+            compression,
             may_block: !client.state.has(State::IN_EXEC) && !client.state.has(State::MASTER),
             reads_all_keys,
         }
@@ -369,6 +371,7 @@ impl Server {
             self.start_wanted_snapshot();
         }
         self.flush_replication();
+        self.failover_step();
         self.settle_tracking();
         self.settle_client_memory();
         self.free_garbage();

@@ -10,21 +10,66 @@ use crate::client::{Blocked, Client, State};
 use crate::server::Server;
 use crate::table::Entry;
 
-/// Conditions that hold now, and CLIENT PAUSE.
+/// Conditions that hold now, and pauses.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gates {
     bits: u32,
+    /// The pauses, by who asked for them.
+    pauses: [Option<Pause>; 3],
+    /// What they come to together.
     pub(crate) pause: Option<Pause>,
 }
 
-/// CLIENT PAUSE.
+/// Who has commands wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PausedBy {
+    /// CLIENT PAUSE.
+    Command,
+    /// SHUTDOWN, until the replicas have everything.
+    Shutdown,
+    /// FAILOVER, until another is the master.
+    Failover,
+}
+
+/// A pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pause {
     pub(crate) until_ms: u64,
     pub(crate) what: Paused,
 }
 
-/// What CLIENT PAUSE holds back.
+impl Gates {
+    /// Begins or tightens a pause: the stricter mode and the later end win.
+    pub(crate) fn begin_pause(&mut self, by: PausedBy, pause: Pause) {
+        let own = &mut self.pauses[by as usize];
+        *own = strictest([*own, Some(pause)].into_iter());
+        self.pause = strictest(self.pauses.into_iter());
+    }
+
+    /// Ends a pause; those of others go on.
+    pub(crate) fn end_pause(&mut self, by: PausedBy) {
+        self.pauses[by as usize] = None;
+        self.pause = strictest(self.pauses.into_iter());
+    }
+
+    /// Ends the pauses whose time is over; true when there were any.
+    pub(crate) fn end_pauses_until(&mut self, now_ms: u64) -> bool {
+        let over = |pause: Option<Pause>| pause.is_some_and(|pause| pause.until_ms <= now_ms);
+        let any = self.pauses.iter().any(|pause| over(*pause));
+        self.pauses = self.pauses.map(|pause| pause.filter(|_| !over(pause)));
+        self.pause = strictest(self.pauses.into_iter());
+        any
+    }
+}
+
+fn strictest(pauses: impl Iterator<Item = Option<Pause>>) -> Option<Pause> {
+    pauses.flatten().reduce(|one, other| Pause {
+        until_ms: one.until_ms.max(other.until_ms),
+        what: one.what.max(other.what),
+    })
+}
+
+/// What a pause holds back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Paused {
     Writes,

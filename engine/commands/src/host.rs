@@ -77,6 +77,31 @@ pub struct LazyFreed {
     pub freed: u64,
 }
 
+/// A connection to another server, on which this one stands still until something has come of it.
+pub trait PeerConnection {
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// [`PeerError`]; some of the bytes may have been written.
+    fn write(&mut self, bytes: &[u8], timeout_ms: u64) -> Result<(), PeerError>;
+    /// Reads up to the end of a line, which is not part of what it gives.
+    ///
+    /// # Errors
+    /// [`PeerError`]; the connection is of no use any more.
+    fn read_line(&mut self, timeout_ms: u64) -> Result<Vec<u8>, PeerError>;
+}
+
+/// Why nothing came of a wait for another server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerError {
+    /// The time was over.
+    TimedOut,
+    /// The connection is gone, or was refused.
+    Failed,
+    /// There is no such address, or no way to it.
+    Unreachable,
+}
+
 /// The outside.
 pub trait Host {
     /// Writes a log line.
@@ -131,6 +156,19 @@ pub trait Host {
     fn write_file(&mut self, path: &str, text: &str) -> Result<(), String>;
     /// Changes the working directory; gives its absolute path.
     fn change_directory(&mut self, path: &str) -> Result<String, String>;
+    /// Opens a connection to another server, waiting for it.
+    ///
+    /// # Errors
+    /// [`PeerError`] when there is none in that time.
+    fn connect_peer(
+        &mut self,
+        host: &str,
+        port: u16,
+        timeout_ms: u64,
+    ) -> Result<Box<dyn PeerConnection>, PeerError> {
+        let _ = (host, port, timeout_ms);
+        Err(PeerError::Unreachable)
+    }
     /// Frees something large, perhaps on another thread.
     fn free(&mut self, garbage: Garbage);
     /// What has come of that.

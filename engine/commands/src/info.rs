@@ -256,7 +256,7 @@ fn stats(server: &Server, f: &mut Fields) {
     f.add("pubsubshard_channels", server.pubsub.shard_channel_count());
     f.add("latest_fork_usec", server.persistence.latest_fork_us);
     f.add("total_forks", server.persistence.forks);
-    f.add("migrate_cached_sockets", 0);
+    f.add("migrate_cached_sockets", server.peer_connections.len());
     f.add("slave_expires_tracked_keys", 0);
     // There is no active defragmentation: nothing is its.
     f.add("active_defrag_hits", 0);
@@ -307,7 +307,7 @@ fn replication(server: &Server, f: &mut Fields) {
         f.add(&format!("slave{index}"), peer.info_line(now_ms));
     }
     let history = &replicating.history;
-    f.add("master_failover_state", "no-failover");
+    f.add("master_failover_state", crate::replicating::failover_state(replicating.failover.as_ref()));
     f.add("master_replid", history.id());
     f.add("master_replid2", history.second_id().map_or_else(|| NO_ID.to_string(), |id| id.to_string()));
     f.add("master_repl_offset", replicating.offset());

@@ -33,6 +33,7 @@ mod gates;
 mod host;
 mod info;
 mod memory_report;
+mod migrating;
 mod monitoring;
 mod persistence;
 mod pubsub;
@@ -49,7 +50,9 @@ mod tracking;
 mod transactions;
 
 pub use client::{ClientId, Peer};
-pub use host::{AllocatorFigures, Figures, Garbage, Host, LazyFreed, SnapshotTarget};
+pub use host::{
+    AllocatorFigures, Figures, Garbage, Host, LazyFreed, PeerConnection, PeerError, SnapshotTarget,
+};
 pub use persistence::SnapshotResult;
 pub use replicating::MasterRequest;
 pub use replication::replica::Input as LinkInput;

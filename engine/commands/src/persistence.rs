@@ -7,6 +7,7 @@ use types::{CommandError, Now};
 
 use crate::client::{Client, State};
 use crate::config::Level;
+use crate::gates::{Pause, Paused, PausedBy};
 use crate::host::SnapshotTarget;
 use crate::server::{Server, Shutdown};
 use crate::snapshot::{Expired, KeyDelay, LoadError, Loader, SnapshotInfo};
@@ -95,6 +96,12 @@ impl Persistence {
 }
 
 impl Server {
+    /// `rdbcompression`.
+    #[inline]
+    pub(crate) fn compression(&self) -> Compression {
+        if self.config.settings.rdbcompression { Compression::Lzf } else { Compression::None }
+    }
+
     /// What a snapshot taken now says about itself.
     pub(crate) fn snapshot_info(&mut self) -> SnapshotInfo {
         let policy = self.config.settings.maxmemory_policy;
@@ -105,7 +112,7 @@ impl Server {
             used_bytes: self.host.figures().used_bytes,
             replication: self.replicating.for_snapshot(),
             functions: self.scripting.library_codes(),
-            compression: if settings.rdbcompression { Compression::Lzf } else { Compression::None },
+            compression: self.compression(),
             checksum: if settings.rdbchecksum { Checksum::Crc64 } else { Checksum::Zero },
             usage,
             key_delay: KeyDelay::from_setting(settings.rdb_key_save_delay),
@@ -432,7 +439,7 @@ impl Server {
             self.replicating.ask_for_acks();
             let deadline_ms = self.now.mono_ms + timeout_s * 1000;
             self.shutdown = Some(Shutdown::Waiting { deadline_ms, save, force });
-            self.pause_for_shutdown(deadline_ms);
+            self.pause(PausedBy::Shutdown, Pause { until_ms: deadline_ms, what: Paused::Writes });
             self.refresh_gates();
             return Ok(());
         }
@@ -475,7 +482,7 @@ impl Server {
     }
 
     fn shutdown_abandoned(&mut self) {
-        self.end_pause();
+        self.end_pause(PausedBy::Shutdown);
         self.refresh_gates();
         self.unblock_shutdown();
     }

@@ -14,6 +14,7 @@ use crate::eviction::Eviction;
 use crate::expiry::ExpiryCycle;
 use crate::gates::Gates;
 use crate::host::{Garbage, Host};
+use crate::migrating::PeerConnections;
 use crate::monitoring::latency::Latencies;
 use crate::monitoring::slowlog::SlowLog;
 use crate::monitoring::timing::Timing;
@@ -84,6 +85,8 @@ pub struct Server {
     /// What is to be freed where that stalls nobody.
     pub(crate) garbage: Garbage,
     pub(crate) eviction: Eviction,
+    /// Connections that MIGRATE keeps.
+    pub(crate) peer_connections: PeerConnections,
     hash_seed: HashSeed,
     /// When compact encodings end, as the configuration says.
     pub(crate) limits: keyspace::values::Limits,
@@ -169,6 +172,7 @@ impl Server {
             shutdown: None,
             garbage: Garbage::default(),
             eviction: Eviction::default(),
+            peer_connections: PeerConnections::default(),
             hash_seed: seed,
             limits: config.settings.limits(seed),
             active_expire: true,
@@ -455,6 +459,7 @@ impl Server {
         self.end_pause_if_over();
         self.end_waits_in_time();
         self.close_idle_and_slow();
+        self.peer_connections.close_idle(now.mono_ms);
         self.after_commands();
     }
 
@@ -472,6 +477,7 @@ impl Server {
             .next_deadline_ms()
             .into_iter()
             .chain(self.gates.pause.map(|pause| pause.until_ms))
+            .chain(self.failover_deadline_ms())
             .chain(self.next_eviction_ms())
             .chain(self.next_expiry_ms())
             .min()

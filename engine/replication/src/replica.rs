@@ -40,6 +40,8 @@ pub struct LinkConfig {
     pub ack_period_ms: u64,
     /// Where the owner puts a snapshot as it arrives; for the log only.
     pub destination: Destination,
+    /// Whether the other server, a replica so far, is asked to become the master.
+    pub handover: Handover,
 }
 
 impl LinkConfig {
@@ -58,6 +60,7 @@ impl LinkConfig {
             retry_ms: 1_000,
             ack_period_ms: 1_000,
             destination: Destination::Disk,
+            handover: Handover::None,
         }
     }
 }
@@ -69,6 +72,16 @@ pub enum Destination {
     Disk,
     /// Straight into the reader.
     Parser,
+}
+
+/// What `PSYNC` asks beside the stream (`FAILOVER`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Handover {
+    /// Nothing.
+    #[default]
+    None,
+    /// That the other server become the master. Asked until it is answered.
+    Asked,
 }
 
 /// Something that happened to the connection or to the data.
@@ -121,6 +134,10 @@ pub enum Action {
         /// The history's name as the master knows it, when it said one.
         id: Option<ReplId>,
     },
+    /// The other server has become the master, as [`LinkConfig::handover`] asked.
+    HandoverAccepted,
+    /// It will not, or it is gone before it said so.
+    HandoverRefused,
     /// The next bytes of the stream: commands, cut anywhere. When they have been applied, tell
     /// [`Link::applied`].
     Stream(Payload),

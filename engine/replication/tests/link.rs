@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use topple_replication::id::{Offset, Position, ReplId};
-use topple_replication::replica::{Action, Destination, Input, Level, Link, LinkConfig, LinkState};
+use topple_replication::replica::{Action, Destination, Handover, Input, Level, Link, LinkConfig, LinkState};
 
 fn id() -> ReplId {
     ReplId::from_random([0xab; 20])
@@ -395,4 +395,44 @@ fn a_line_without_end_is_not_kept_for_ever() {
         # Bad protocol from MASTER: a line that does not end
         Disconnect
     "#]]);
+}
+
+/// A link that asks its server to become the master, up to the answer.
+fn handing_over() -> Script {
+    let config = LinkConfig { handover: Handover::Asked, ..LinkConfig::new("10.0.0.1", 6379, 6380) };
+    let mut script = Script::new(config, Some(Position { id: id(), offset: Offset(50) }));
+    script.input(Input::Connected);
+    script.transcript.clear();
+    script.bytes("+PONG\r\n+OK\r\n+OK\r\n");
+    assert!(script.transcript.contains("$2\\r\\n51\\r\\n$8\\r\\nFAILOVER"), "{}", script.transcript);
+    script.transcript.clear();
+    script
+}
+
+#[test]
+fn a_replica_is_asked_to_become_the_master_until_it_answers() {
+    for (answer, told) in [
+        ("+CONTINUE\r\n".to_string(), "HandoverAccepted"),
+        (format!("+FULLRESYNC {} 7\r\n", id()), "HandoverAccepted"),
+        ("-ERR PSYNC FAILOVER replid must match my replid.\r\n".to_string(), "HandoverRefused"),
+    ] {
+        let mut script = handing_over();
+        script.bytes(&answer);
+        assert!(script.transcript.contains(told), "{answer}: {}", script.transcript);
+        assert_eq!(script.link.config().handover, Handover::None);
+    }
+    let mut script = handing_over();
+    script.input(Input::Closed);
+    assert!(script.transcript.contains("HandoverRefused"), "{}", script.transcript);
+}
+
+#[test]
+fn a_handover_is_asked_again_when_the_connection_did_not_come_so_far() {
+    let config = LinkConfig { handover: Handover::Asked, ..LinkConfig::new("10.0.0.1", 6379, 6380) };
+    let mut script = Script::new(config, Some(Position { id: id(), offset: Offset(50) }));
+    script.input(Input::ConnectFailed("Connection refused".into())).timeout();
+    script.input(Input::Connected);
+    script.transcript.clear();
+    script.bytes("+PONG\r\n+OK\r\n+OK\r\n");
+    assert!(script.transcript.contains("FAILOVER"), "{}", script.transcript);
 }

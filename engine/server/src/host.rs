@@ -6,13 +6,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use commands::config::{Config, Level, Settings};
 use commands::snapshot::SnapshotInfo;
-use commands::{AllocatorFigures, Figures, Garbage, Host, LazyFreed, SnapshotTarget};
+use commands::{
+    AllocatorFigures, Figures, Garbage, Host, LazyFreed, PeerConnection, PeerError, SnapshotTarget,
+};
 use keyspace::Db;
 
 use crate::doors::Doors;
 use crate::log::{Log, Role};
 use crate::memory::Memory;
 use crate::options::Program;
+use crate::peer_connection::BlockingConnection;
 use crate::snapshot_child::{self, ChildState};
 use crate::standing;
 
@@ -214,6 +217,16 @@ impl Host for ProcessHost {
         std::env::set_current_dir(path).map_err(|error| error.to_string())?;
         let directory = std::env::current_dir().map_err(|error| error.to_string())?;
         Ok(directory.to_string_lossy().into_owned())
+    }
+
+    fn connect_peer(
+        &mut self,
+        host: &str,
+        port: u16,
+        timeout_ms: u64,
+    ) -> Result<Box<dyn PeerConnection>, PeerError> {
+        let source = &self.settings.bind_source_addr;
+        Ok(Box::new(BlockingConnection::open(host, port, source, timeout_ms)?))
     }
 
     fn free(&mut self, garbage: Garbage) {

@@ -16,6 +16,7 @@ mod log;
 mod master_link;
 mod memory;
 mod options;
+mod peer_connection;
 mod sentinel;
 mod serve;
 mod shell;

@@ -6,6 +6,7 @@
 
 use keyspace::values::Limits;
 use keyspace::{Db, Entry, Expiry, KeyHash, Typed, Updated, WallMs};
+use persist::rdb::Compression;
 use resp::{Args, Writer};
 
 use crate::access::{AccessClock, Lfu};
@@ -67,6 +68,8 @@ pub struct Ctx<'a> {
     pub max_string_bytes: u64,
     /// When compact encodings end.
     pub limits: &'a Limits,
+    /// What DUMP does to long strings.
+    pub compression: Compression,
     /// Whether the client may be made to wait: not inside a transaction or script.
     pub may_block: bool,
     /// Whether the client may read keys that its arguments do not name (SORT's patterns).

@@ -107,6 +107,7 @@ impl Harness {
             first_key: None,
             max_string_bytes: 1 << 20,
             limits: &self.limits,
+            compression: persist::rdb::Compression::Lzf,
             may_block: self.may_block,
             reads_all_keys: true,
         };

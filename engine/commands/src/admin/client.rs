@@ -8,7 +8,7 @@ use types::{Command, CommandError, Flags, Meta};
 
 use super::{container, help, plain};
 use crate::client::{Blocked, Client, ClientId, State};
-use crate::gates::{Pause, Paused};
+use crate::gates::{Pause, Paused, PausedBy};
 use crate::server::Server;
 use crate::table::AdminHandler;
 use crate::tracking::{self, ClientTracking};
@@ -437,38 +437,34 @@ fn pause(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(),
         Some(b"write") => Paused::Writes,
         Some(_) => return Err(CommandError::new("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
-    server.pause(Pause { until_ms: server.now.mono_ms.saturating_add(timeout_ms), what });
+    let until_ms = server.now.mono_ms.saturating_add(timeout_ms);
+    server.pause(PausedBy::Command, Pause { until_ms, what });
     client.writer().ok();
     Ok(())
 }
 
 fn unpause(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
-    server.end_pause();
+    server.end_pause(PausedBy::Command);
     client.writer().ok();
     Ok(())
 }
 
 impl Server {
-    /// Begins or tightens a pause: the stricter mode and the later end win.
-    fn pause(&mut self, pause: Pause) {
-        self.gates.pause = Some(match self.gates.pause {
-            Some(earlier) => {
-                Pause { until_ms: earlier.until_ms.max(pause.until_ms), what: earlier.what.max(pause.what) }
-            }
-            None => pause,
-        });
+    /// Has commands wait.
+    pub(crate) fn pause(&mut self, by: PausedBy, pause: Pause) {
+        self.gates.begin_pause(by, pause);
         self.timer_changed = true;
         self.refresh_gates();
     }
 
-    /// Writes are held back while the server waits for its replicas before it ends.
-    pub(crate) fn pause_for_shutdown(&mut self, until_ms: u64) {
-        self.pause(Pause { until_ms, what: Paused::Writes });
+    /// Ends what one had wait.
+    pub(crate) fn end_pause(&mut self, by: PausedBy) {
+        self.gates.end_pause(by);
+        self.release_held_back();
     }
 
-    /// Lets everyone go on.
-    pub(crate) fn end_pause(&mut self) {
-        self.gates.pause = None;
+    /// Has those that waited try again.
+    fn release_held_back(&mut self) {
         self.refresh_gates();
         let held: Vec<ClientId> = self
             .clients
@@ -486,8 +482,8 @@ impl Server {
     }
 
     pub(crate) fn end_pause_if_over(&mut self) {
-        if self.gates.pause.is_some_and(|pause| pause.until_ms <= self.now.mono_ms) {
-            self.end_pause();
+        if self.gates.pause.is_some() && self.gates.end_pauses_until(self.now.mono_ms) {
+            self.release_held_back();
         }
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn commands() -> impl Iterator<Item = &'static Command<AdminHandler>>
         crate::scripting::commands::COMMANDS,
         memory::COMMANDS,
         debug::COMMANDS,
+        crate::migrating::COMMANDS,
     ];
     tables.into_iter().flatten()
 }

@@ -36,6 +36,18 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
     ),
     plain(
         Meta {
+            name: "failover",
+            summary: "Has this master and one of its replicas change places.",
+            since: "6.2.0",
+            arity: -1,
+            flags: ADMIN,
+            args: "[TO <host port:integer [FORCE]>] [ABORT] [TIMEOUT milliseconds:integer]",
+            ..BASE
+        },
+        replicating::failover,
+    ),
+    plain(
+        Meta {
             name: "role",
             summary: "Tells whether the server is a master or a replica, and of its peers.",
             since: "2.8.12",

@@ -4,11 +4,14 @@
 //! - [`stream`](self::stream): what this server propagates, and who gets it.
 //! - [`peers`](self::peers): replicas attached to this server: PSYNC, snapshots, acknowledgements.
 //! - [`upstream`](self::upstream): this server's own master.
+//! - [`failover`](self::failover): changing places with a replica.
 
+mod failover;
 mod peers;
 mod stream;
 mod upstream;
 
+pub(crate) use failover::{Failover, failover, state_name as failover_state};
 pub(crate) use peers::{ReplicaPeer, psync, replconf, sync, wait};
 pub use upstream::MasterRequest;
 pub(crate) use upstream::{Upstream, replicaof, role};
@@ -40,6 +43,8 @@ pub(crate) struct Replicating {
     acks_wanted: bool,
     last_ping_ms: u64,
     without_replicas_since_ms: Option<u64>,
+    /// FAILOVER under way.
+    pub(crate) failover: Option<Failover>,
     /// There was a master until just now: the connection to it must be closed.
     orphaned: bool,
     /// Where to go on, read from a snapshot before the link to the master exists.
@@ -75,6 +80,7 @@ impl Replicating {
             acks_wanted: false,
             last_ping_ms: 0,
             without_replicas_since_ms: None,
+            failover: None,
             orphaned: false,
             resumed: None,
         }

@@ -71,6 +71,12 @@ pub(crate) fn replconf(server: &mut Server, client: &mut Client, args: Args<'_>)
 }
 
 pub(crate) fn psync(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
+    if client.state.has(State::REPLICATION) {
+        return Ok(());
+    }
+    if args.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"failover")) {
+        server.take_over(client, args.at(1))?;
+    }
     let request = PsyncRequest::parse(args.at(1), args.at(2)).ok_or(CommandError::NotAnInteger)?;
     server.attach(client, Some(request))
 }
@@ -80,9 +86,28 @@ pub(crate) fn sync(server: &mut Server, client: &mut Client, _: Args<'_>) -> Res
 }
 
 impl Server {
+    /// The master fails over to this replica, which becomes the master, if both speak of the same history.
+    fn take_over(&mut self, client: &Client, id: &[u8]) -> Result<(), CommandError> {
+        let shown = String::from_utf8_lossy(id);
+        self.log(Level::Warning, format!("Failover request received for replid {shown}."));
+        if !self.replicating.is_replica() {
+            return Err(CommandError::new("ERR PSYNC FAILOVER can't be sent to a master."));
+        }
+        if !id.eq_ignore_ascii_case(self.replicating.history.id().as_bytes()) {
+            return Err(CommandError::new("ERR PSYNC FAILOVER replid must match my replid."));
+        }
+        self.promote();
+        let by = super::upstream::asker(client);
+        self.log(Level::Notice, format!("MASTER MODE enabled (failover request from '{by}')"));
+        Ok(())
+    }
+
     fn attach(&mut self, client: &mut Client, request: Option<PsyncRequest>) -> Result<(), CommandError> {
         if client.state.has(State::REPLICATION) {
             return Ok(());
+        }
+        if self.replicating.failover.is_some() {
+            return Err(CommandError::new("NOMASTERLINK Can't SYNC while failing over"));
         }
         if self.replicating.is_replica() && !self.replicating.link_is_up() {
             return Err(CommandError::new("NOMASTERLINK Can't SYNC while not connected with my master"));

@@ -3,7 +3,7 @@
 use persist::rdb::Verify;
 use replication::history::{OwnReplicas, SYNTHESIZED_CACHED_MASTER};
 use replication::id::{Offset, Position};
-use replication::replica::{Action, Destination, Input, Link, LinkConfig, LinkState};
+use replication::replica::{Action, Destination, Handover, Input, Link, LinkConfig, LinkState};
 use resp::request::Trust;
 use resp::{Args, Batch, Limits, Parser};
 use types::{CommandError, Now};
@@ -103,10 +103,11 @@ impl Server {
         // A stream that goes on in a database that is no longer there cannot be taken up.
         let known = |(_, db): &(Position, u32)| (*db as usize) < self.dbs.len();
         let resumed = self.replicating.resumed.filter(known);
-        self.open_link(resumed.map(|(position, _)| position), resumed.map_or(0, |(_, db)| db));
+        let position = resumed.map(|(position, _)| position);
+        self.open_link(position, resumed.map_or(0, |(_, db)| db), Handover::None);
     }
 
-    fn open_link(&mut self, position: Option<Position>, stream_db: u32) {
+    fn open_link(&mut self, position: Option<Position>, stream_db: u32, handover: Handover) {
         let settings = &self.config.settings;
         let some = |text: &String| (!text.is_empty()).then(|| text.clone());
         let Some(upstream) = &mut self.replicating.upstream else { return };
@@ -120,6 +121,7 @@ impl Server {
             timeout_ms: settings.repl_timeout as u64 * 1000,
             retry_ms: FIRST_RETRY_MS,
             destination: Destination::Parser,
+            handover,
             ..LinkConfig::new(&upstream.host, upstream.port, own_port as u16)
         };
         upstream.link = Some(Link::new(config, position, self.now.mono_ms));
@@ -212,6 +214,8 @@ impl Server {
             Action::SnapshotStart(_) => {}
             Action::Snapshot(payload) => self.load_snapshot_piece(payload.bytes(input)),
             Action::SnapshotDone => self.finish_full_sync(),
+            Action::HandoverAccepted => self.failover_done(),
+            Action::HandoverRefused => self.abort_failover("Failover target rejected psync request"),
             Action::PartialAccepted { id } => {
                 if self.replicating.history.go_on(id) == OwnReplicas::MustReconnect {
                     self.disconnect_replicas();
@@ -399,8 +403,8 @@ impl Server {
         self.tend_replicas();
     }
 
-    /// REPLICAOF NO ONE: this server is a master from here on.
-    fn promote(&mut self, by: &str) {
+    /// This server is a master from here on.
+    pub(super) fn promote(&mut self) {
         if self.replicating.upstream.take().is_none() {
             return;
         }
@@ -414,12 +418,12 @@ impl Server {
         self.replicating.without_replicas_since_ms = Some(self.now.mono_ms);
         self.config.settings.replicaof = None;
         self.host.role_changed(false);
-        self.log(Level::Notice, format!("MASTER MODE enabled (user request from '{by}')"));
         self.refresh_gates();
     }
 
-    /// REPLICAOF host port.
-    fn follow(&mut self, host: String, port: u16, by: &str) {
+    /// This server follows another from here on, which is asked to become the master first if `handover` says
+    /// so.
+    pub(super) fn follow(&mut self, host: String, port: u16, handover: Handover) {
         self.replicating.abandon_transaction();
         self.flush_replication();
         let earlier = self.replicating.upstream.take();
@@ -436,8 +440,7 @@ impl Server {
         self.config.settings.replicaof = Some((host.clone(), port));
         self.replicating.upstream = Some(Upstream::waiting((host.clone(), port)));
         self.host.role_changed(true);
-        self.log(Level::Notice, format!("REPLICAOF {host}:{port} enabled (user request from '{by}')"));
-        self.open_link(position, stream_db);
+        self.open_link(position, stream_db, handover);
         // The shell may still hold the old connection.
         if let Some(upstream) = &mut self.replicating.upstream {
             upstream.requests.insert(0, MasterRequest::Disconnect);
@@ -455,17 +458,26 @@ fn log_level(level: replication::replica::Level) -> Level {
     }
 }
 
+/// Who asked for a change of roles, for the log.
+pub(super) fn asker(client: &Client) -> String {
+    let Peer { address, local, .. } = &client.peer;
+    format!("id={} addr={address} laddr={local} name={}", client.id.id, client.name)
+}
+
 pub(crate) fn replicaof(
     server: &mut Server,
     client: &mut Client,
     args: Args<'_>,
 ) -> Result<(), CommandError> {
-    let by = format!(
-        "id={} addr={} laddr={} name={}",
-        client.id.id, client.peer.address, client.peer.local, client.name
-    );
+    if server.replicating.failover.is_some() {
+        return Err(CommandError::new("ERR REPLICAOF not allowed while failing over."));
+    }
+    let by = asker(client);
     if args.at(1).eq_ignore_ascii_case(b"no") && args.at(2).eq_ignore_ascii_case(b"one") {
-        server.promote(&by);
+        if server.replicating.is_replica() {
+            server.promote();
+            server.log(Level::Notice, format!("MASTER MODE enabled (user request from '{by}')"));
+        }
         client.writer().ok();
         return Ok(());
     }
@@ -481,7 +493,9 @@ pub(crate) fn replicaof(
         client.writer().simple("OK Already connected to specified master");
         return Ok(());
     }
-    server.follow(host, port, &by);
+    let line = format!("REPLICAOF {host}:{port} enabled (user request from '{by}')");
+    server.follow(host, port, Handover::None);
+    server.log(Level::Notice, line);
     client.writer().ok();
     Ok(())
 }

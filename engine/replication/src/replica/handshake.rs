@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Level, LinkConfig};
+use super::{Handover, Level, LinkConfig};
 use crate::id::{Offset, Position, ReplId};
 use crate::stream::command;
 
@@ -82,16 +82,20 @@ pub(super) fn judge(question: Question, answer: &str) -> Verdict {
 }
 
 /// The `PSYNC` command and the line to log about it.
-pub(super) fn psync(position: Option<Position>) -> (Vec<u8>, String) {
+pub(super) fn psync(position: Option<Position>, handover: Handover) -> (Vec<u8>, String) {
+    let request = |id: &[u8], offset: &[u8]| match handover {
+        Handover::None => command(&[b"PSYNC", id, offset]),
+        Handover::Asked => command(&[b"PSYNC", id, offset, b"FAILOVER"]),
+    };
     match position {
         Some(Position { id, offset }) => {
             let next = offset.next().to_string();
             let line = format!("Trying a partial resynchronization (request {id}:{next}).");
-            (command(&[b"PSYNC", id.as_bytes(), next.as_bytes()]), line)
+            (request(id.as_bytes(), next.as_bytes()), line)
         }
         None => {
             let line = "Partial resynchronization not possible (no cached master)";
-            (command(&[b"PSYNC", b"?", b"-1"]), line.to_owned())
+            (request(b"?", b"-1"), line.to_owned())
         }
     }
 }

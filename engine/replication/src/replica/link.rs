@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use super::handshake::{self, PsyncAnswer, Question, Verdict};
 use super::snapshot::Framing;
 use super::{
-    Action, Destination, Input, Level, LinkConfig, LinkState, Payload, SnapshotSize, TransferProgress,
+    Action, Destination, Handover, Input, Level, LinkConfig, LinkState, Payload, SnapshotSize,
+    TransferProgress,
 };
 use crate::id::{Offset, Position};
 use crate::stream;
@@ -260,7 +261,10 @@ impl Link {
         match &mut self.phase {
             Phase::Waiting { .. } => {}
             Phase::Connecting => self.connect_failed(now_ms, "Connection closed"),
-            Phase::Ping | Phase::Introduction(_) | Phase::Psync => {
+            phase @ (Phase::Ping | Phase::Introduction(_) | Phase::Psync) => {
+                if matches!(phase, Phase::Psync) {
+                    self.end_handover(Action::HandoverRefused);
+                }
                 self.log(Level::Warning, "Failed to read response from the server: Connection closed");
                 self.give_up(now_ms, "Master did not respond to command during SYNC handshake");
             }
@@ -387,7 +391,7 @@ impl Link {
                 let Some(question) = questions.pop_front() else { return };
                 let last = questions.is_empty();
                 if self.accept(now_ms, handshake::judge(question, line)) && last {
-                    let (bytes, log) = handshake::psync(self.position);
+                    let (bytes, log) = handshake::psync(self.position, self.config.handover);
                     self.log(Level::Notice, log);
                     self.send(bytes);
                     self.phase = Phase::Psync;
@@ -414,8 +418,20 @@ impl Link {
         }
     }
 
+    /// The other server has answered a handover, or never will.
+    fn end_handover(&mut self, how: Action) {
+        if std::mem::take(&mut self.config.handover) == Handover::Asked {
+            self.actions.push_back(how);
+        }
+    }
+
     fn take_psync_answer(&mut self, now_ms: u64, line: &str) {
-        match handshake::read_psync_answer(line) {
+        let answer = handshake::read_psync_answer(line);
+        self.end_handover(match answer {
+            PsyncAnswer::Refused(..) => Action::HandoverRefused,
+            PsyncAnswer::Full(_) | PsyncAnswer::Continue(_) => Action::HandoverAccepted,
+        });
+        match answer {
             PsyncAnswer::Full(position) => {
                 let Position { id, offset } = position;
                 self.log(Level::Notice, format!("Full resync from master: {id}:{offset}"));

@@ -205,6 +205,9 @@ impl Server {
                 Action::PartialAccepted { id } => {
                     self.must_drop_replicas |= self.history.go_on(id) == OwnReplicas::MustReconnect;
                 }
+                Action::HandoverAccepted | Action::HandoverRefused => {
+                    unreachable!("nobody is asked to take over")
+                }
                 Action::Stream(part) => {
                     self.stream.extend_from_slice(part.bytes(input));
                     self.apply();

@@ -3,15 +3,16 @@
 //! The form is that of RDB files (`persist::rdb`). A time to live is replicated as a deadline.
 
 use keyspace::{Expiry, WallMs};
-use persist::rdb::{self, Compression, PayloadError, Restored};
+use persist::rdb::{self, PayloadError, Restored};
 use resp::Args;
 
 use crate::arguments::{integer, is_word};
 use crate::{Class, CommandError, Ctx, Key};
 
 pub(super) fn dump(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {
+    let compression = ctx.compression;
     ctx.read_with(ctx.first_key(args), |entry, out| match entry {
-        Some(entry) => out.bulk(&rdb::dump(entry.data(), Compression::Lzf)),
+        Some(entry) => out.bulk(&rdb::dump(entry.data(), compression)),
         None => out.null(),
     });
     Ok(())
