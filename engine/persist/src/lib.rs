@@ -1,4 +1,5 @@
-//! Files that outlive the process: RDB snapshots, and the checksum and compression they use.
+//! Files that outlive the process: RDB snapshots, and the checksum and compression they use; the append-only
+//! file.
 //!
 //! Everything here turns bytes into values and back. Nothing opens a file or a socket: the
 //! server drains [`rdb::Writer`] into a file or a replica's connection, and feeds
@@ -39,11 +40,12 @@
 //! ```
 //!
 //! Deliberately absent: module values and hashes whose fields expire (the reader names the type it met
-//! and where), the append-only file, and any decision about what a loaded key means (expired keys, duplicate
-//! keys and database numbers are the caller's business).
+//! and where), and any decision about what a loaded key or command means (expired keys, duplicate keys,
+//! database numbers and unknown commands are the caller's business).
 
 #![forbid(unsafe_code)]
 
+pub mod aof;
 pub mod crc64;
 pub mod lzf;
 pub mod rdb;

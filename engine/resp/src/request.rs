@@ -116,6 +116,18 @@ impl Batch {
         }
     }
 
+    /// Where command `index` begins in the parsed buffer.
+    pub fn start(&self, index: usize) -> usize {
+        self.commands[index].start
+    }
+
+    /// Forgets the commands from `length` on.
+    pub fn truncate(&mut self, length: usize) {
+        self.commands.truncate(length);
+        self.spans
+            .truncate(self.commands.last().map_or(0, |last| (last.first_span + last.span_count) as usize));
+    }
+
     /// Where command `index` ends in the parsed buffer.
     pub fn end(&self, index: usize) -> usize {
         self.commands[index].end
@@ -165,6 +177,14 @@ impl<'a> Args<'a> {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
         let bytes = self.bytes;
         self.spans.iter().map(move |span| &bytes[span.start as usize..(span.start + span.length) as usize])
+    }
+
+    /// The command as it came, if that is the one way to write it: as an array of bulk strings. To be asked of a
+    /// whole command only, not of [`from`](Self::from).
+    #[inline]
+    pub fn as_sent(&self) -> Option<&'a [u8]> {
+        let is_array = self.bytes.first() == Some(&b'*') && self.spans.first()?.start > 0;
+        is_array.then_some(self.bytes)
     }
 
     /// Copies of the arguments.
