@@ -96,7 +96,7 @@ fn wrong_values_are_refused_with_the_reason() {
         ("repl-backlog-size much", "argument must be a memory value"),
         ("loglevel loud", "argument(s) must be one of the following"),
         ("requirepass \"open", "Unbalanced quotes in configuration line"),
-        ("appendonly yes", "not supported by this version"),
+        ("cluster-enabled yes", "not supported by this version"),
         ("include missing.conf", "missing.conf"),
     ] {
         let said = refused(&directory, &format!("{line}\n"));

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use resp::{Args, Batch, Parser, Protocol, Span, Writer};
 
 use crate::acl::User;
+use crate::aof::WaitFor;
 use crate::blocking::Waiting;
 use crate::replicating::ReplicaPeer;
 use crate::table::Entry;
@@ -123,8 +124,8 @@ impl State {
 /// Why a client's next commands wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blocked {
-    /// WAIT: until so many replicas acknowledged the offset, or the deadline.
-    Wait { replicas: i64, offset: u64, deadline_ms: Option<u64> },
+    /// WAIT, WAITAOF: until so many replicas acknowledged the offset, or the deadline.
+    Wait { on: WaitFor, replicas: i64, offset: u64, deadline_ms: Option<u64> },
     /// For keys; what exactly is [`Rare::waiting`].
     Keys,
     /// CLIENT PAUSE.

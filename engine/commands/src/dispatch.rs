@@ -6,6 +6,7 @@ use types::{CommandError, Ctx, ExpiryRule, Propagation};
 
 use crate::client::{Blocked, Client, Queued, State};
 use crate::gates::Verdict;
+use crate::scripting::Targets;
 use crate::server::Server;
 use crate::table::{Entry, Run};
 
@@ -66,6 +67,31 @@ impl Server {
         self.run_one(client, ahead, args);
         self.end_run();
         client.out.clear();
+    }
+
+    /// Runs commands of the server's own file, which nothing refuses; which of them does not exist, and why, if
+    /// one does not.
+    pub(crate) fn run_from_file(
+        &mut self,
+        client: &mut Client,
+        batch: &Batch,
+        input: &[u8],
+    ) -> Result<(), (Vec<u8>, String)> {
+        let mut ahead = [Ahead::default(); 16];
+        self.look_ahead(client, batch, input, &mut ahead);
+        self.begin_timing();
+        for (index, ahead) in ahead.iter().enumerate().take(batch.len()) {
+            let args = batch.args(index, input);
+            let entry = resolve(ahead.entry, args).map_err(|(why, _)| (args.at(0).to_vec(), why))?;
+            if client.state.has(State::MULTI) && !runs_inside_multi(entry) {
+                client.rare.queued.push(Queued::new(entry, args));
+            } else {
+                self.call(client, entry, args, ahead.hash);
+            }
+            client.out.clear();
+        }
+        self.end_run();
+        Ok(())
     }
 
     /// Looks commands up and starts fetching the memory of their first keys: buckets first, then entries,
@@ -254,7 +280,7 @@ impl Server {
         let touches = !client.state.has(State::NO_TOUCH) || entry.meta.name == "touch";
         let reads_all_keys = self.reads_all_keys(client, entry);
         let access = self.access_clock(touches);
-        self.effects.unreplicated = self.replicating.is_unreplicated();
+        self.effects.unreplicated = self.replicating.is_unreplicated() && !self.aof.takes_commands();
         let compression = self.compression();
         Ctx {
             dbs: &mut self.dbs,
@@ -292,15 +318,19 @@ impl Server {
     fn settle_command(&mut self, client: &mut Client, args: Args<'_>, changed: bool) {
         self.propagate_expired();
         let propagation = std::mem::take(&mut self.effects.propagation);
-        if (changed || propagation == Propagation::Always) && !client.state.has(State::MASTER) {
+        // What the master sends goes on as it came; in this server's own file stands what it meant.
+        let goes_on = !client.state.has(State::MASTER) || self.aof.takes_commands();
+        if (changed || propagation == Propagation::Always) && goes_on {
             match propagation {
-                Propagation::AsReceived | Propagation::Always => self.propagate(client.db, args.iter()),
+                Propagation::AsReceived | Propagation::Always => {
+                    self.propagate_bytes(client.db, args.as_sent(), args.iter());
+                }
                 Propagation::Instead(commands) => self.propagate_instead(client.db, &commands),
                 Propagation::Nothing => {}
             }
             client.write_offset = self.replicating.offset();
         }
-        if changed && args.at(0).eq_ignore_ascii_case(b"flushall") {
+        if changed && args.at(0).eq_ignore_ascii_case(b"flushall") && self.persistence.loading.is_none() {
             self.flush_snapshot();
         }
         self.settle_touched(Some(client));
@@ -338,11 +368,11 @@ impl Server {
         }
         let verb: &[u8] = if self.config.settings.lazyfree_lazy_expire { b"UNLINK" } else { b"DEL" };
         // A script decides where its own commands go; what had expired goes everywhere.
-        let muted = std::mem::take(&mut self.scripting.muted);
+        let targets = std::mem::replace(&mut self.scripting.targets, Targets::ALL);
         for (db, key) in std::mem::take(&mut self.effects.expired) {
             self.propagate(db, [verb, &key].into_iter());
         }
-        self.scripting.muted = muted;
+        self.scripting.targets = targets;
     }
 
     fn publish_notices(&mut self) {

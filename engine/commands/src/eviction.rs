@@ -92,7 +92,7 @@ impl Server {
     pub(crate) fn not_counted_bytes(&self) -> u64 {
         let replicas = self.replicating.replicas.iter().filter_map(|id| self.clients.get(*id));
         let waiting: usize = replicas.map(|client| client.out.capacity() + client.unsent).sum();
-        (waiting + self.replicating.pending_bytes()) as u64
+        (waiting + self.replicating.pending_bytes() + self.aof_buffer_bytes()) as u64
     }
 
     /// How much memory is above the limit.

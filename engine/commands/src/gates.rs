@@ -85,6 +85,7 @@ const STALE: u32 = 32;
 const SHUTTING_DOWN: u32 = 64;
 const MEMORY: u32 = 128;
 const BUSY: u32 = 256;
+const AOF_FAILED: u32 = 512;
 
 /// Conditions under which scripts do not begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +130,7 @@ impl Server {
         set(replica && !settings.replica_serve_stale_data && !self.replicating.link_is_up(), STALE);
         set(self.shutdown.is_some(), SHUTTING_DOWN);
         set(self.scripting.suspended.is_some(), BUSY);
+        set(self.aof.is_on() && self.aof.writing.failure().is_some(), AOF_FAILED);
         set(self.limits_memory(), MEMORY);
         self.gates.bits = bits;
     }
@@ -181,7 +183,7 @@ impl Server {
 
     /// Why a command that writes, called by a script, is refused now.
     pub(crate) fn refuses_write(&self, client: &Client, entry: &Entry) -> Option<String> {
-        let bits = self.gates.bits & (SNAPSHOT_FAILED | FEW_REPLICAS | READ_ONLY);
+        let bits = self.gates.bits & (SNAPSHOT_FAILED | AOF_FAILED | FEW_REPLICAS | READ_ONLY);
         if bits == 0 { None } else { self.refusal(client, entry) }
     }
 
@@ -202,6 +204,10 @@ impl Server {
         let write = runs(Flags::WRITE) || entry.has(Flags::MAY_REPLICATE) && entry.meta.group != "pubsub";
         if write && bits & SNAPSHOT_FAILED != 0 {
             return Some(MISCONF.into());
+        }
+        if (write || entry.meta.name == "ping") && bits & AOF_FAILED != 0 {
+            let error = self.aof.writing.failure().unwrap_or_default();
+            return Some(format!("MISCONF Errors writing to the AOF file: {error}"));
         }
         if runs(Flags::WRITE) && bits & FEW_REPLICAS != 0 {
             return Some("NOREPLICAS Not enough good replicas to write.".into());

@@ -5,6 +5,7 @@
 
 use keyspace::{Db, Removed};
 
+use crate::aof::journal::{Journal, SyncState};
 use crate::config::{Level, LogLevel, Settings};
 use crate::snapshot::SnapshotInfo;
 
@@ -15,6 +16,8 @@ pub enum SnapshotTarget {
     File,
     /// Straight to waiting replicas.
     Replicas,
+    /// A file that is to be a base of the append-only file; the child chooses its name.
+    Aof,
 }
 
 /// Memory and processor figures of the process.
@@ -120,6 +123,12 @@ pub trait Host {
         path: &str,
         feed: &mut dyn FnMut(&[u8]) -> Result<(), String>,
     ) -> Result<(), String>;
+    /// What the append-only file needs.
+    fn journal(&mut self) -> &mut dyn Journal;
+    /// How far the append-only file is synced aside.
+    fn sync_state(&self) -> SyncState;
+    /// Ends the process, at once: nothing more goes out.
+    fn exit(&mut self, code: i32);
     /// Ends the process by a signal, at once.
     fn crash(&mut self, signal: i32) {
         let _ = signal;

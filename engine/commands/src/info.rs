@@ -7,8 +7,10 @@ use replication::replica::{Link, LinkState};
 use resp::Args;
 use types::CommandError;
 
+use crate::aof::AofState;
 use crate::client::{Client, State};
-use crate::persistence::LoadingFigures;
+use crate::host::SnapshotTarget;
+use crate::persistence::{LoadingFigures, Running};
 use crate::replicating::Upstream;
 use crate::server::Server;
 
@@ -183,29 +185,42 @@ fn persistence(server: &Server, f: &mut Fields) {
     f.add("current_save_keys_processed", 0);
     f.add("current_save_keys_total", if running.is_some() { server.key_count() } else { 0 });
     f.add("rdb_changes_since_last_save", server.effects.dirty - state.dirty_at_save);
-    f.add("rdb_bgsave_in_progress", u8::from(running.is_some()));
+    let aof = &server.aof;
+    let rewriting = running.filter(|running| running.target == SnapshotTarget::Aof);
+    let saving = running.filter(|running| running.target != SnapshotTarget::Aof);
+    let elapsed_s = |running: Option<Running>| {
+        running.map_or(-1, |r| (server.now.mono_ms.saturating_sub(r.started.mono_ms) / 1000) as i64)
+    };
+    f.add("rdb_bgsave_in_progress", u8::from(saving.is_some()));
     f.add("rdb_last_save_time", state.last_save_s);
     f.add("rdb_last_bgsave_status", if state.last_save_ok { "ok" } else { "err" });
     f.add("rdb_last_bgsave_time_sec", state.last_took_s);
-    let current =
-        running.map_or(-1, |r| (server.now.mono_ms.saturating_sub(r.started.mono_ms) / 1000) as i64);
-    f.add("rdb_current_bgsave_time_sec", current);
+    f.add("rdb_current_bgsave_time_sec", elapsed_s(saving));
     f.add("rdb_saves", state.saves);
     f.add("rdb_last_cow_size", state.last_cow_bytes);
     f.add("rdb_last_load_keys_expired", state.last_load_expired);
     f.add("rdb_last_load_keys_loaded", state.last_load_keys);
-    f.add("aof_enabled", 0);
-    f.add("aof_rewrite_in_progress", 0);
-    f.add("aof_rewrite_scheduled", 0);
-    f.add("aof_last_rewrite_time_sec", -1);
-    f.add("aof_current_rewrite_time_sec", -1);
-    f.add("aof_last_bgrewrite_status", "ok");
-    f.add("aof_rewrites", 0);
-    f.add("aof_rewrites_consecutive_failures", 0);
-    f.add("aof_last_write_status", "ok");
-    f.add("aof_last_cow_size", 0);
+    let status = |ok: bool| if ok { "ok" } else { "err" };
+    f.add("aof_enabled", u8::from(aof.is_on()));
+    f.add("aof_rewrite_in_progress", u8::from(rewriting.is_some()));
+    f.add("aof_rewrite_scheduled", u8::from(aof.rewriting.scheduled));
+    f.add("aof_last_rewrite_time_sec", aof.rewriting.last_took_s);
+    f.add("aof_current_rewrite_time_sec", elapsed_s(rewriting));
+    f.add("aof_last_bgrewrite_status", status(aof.rewriting.last_ok));
+    f.add("aof_rewrites", aof.rewriting.count);
+    f.add("aof_rewrites_consecutive_failures", aof.rewriting.failures_in_a_row);
+    f.add("aof_last_write_status", status(aof.writing.failure().is_none()));
+    f.add("aof_last_cow_size", aof.rewriting.last_cow_bytes);
     f.add("module_fork_in_progress", 0);
     f.add("module_fork_last_cow_size", 0);
+    if aof.is_on() {
+        f.add("aof_current_size", aof.writing.all_bytes);
+        f.add("aof_base_size", aof.rewriting.base_bytes);
+        f.add("aof_pending_rewrite", u8::from(aof.state == AofState::WaitRewrite));
+        f.add("aof_buffer_length", aof.feed.bytes.len());
+        f.add("aof_pending_bio_fsync", server.host.sync_state().pending);
+        f.add("aof_delayed_fsync", aof.writing.delayed);
+    }
     if let Some(loading) = state.loading {
         loading_fields(server, loading, f);
     }

@@ -14,6 +14,7 @@ pub mod config;
 
 mod acl;
 mod admin;
+mod aof;
 mod blocking;
 #[cfg(test)]
 mod blocking_tests;
@@ -29,6 +30,7 @@ mod eviction;
 #[cfg(test)]
 mod eviction_tests;
 mod expiry;
+mod feed;
 mod gates;
 mod host;
 mod info;
@@ -49,6 +51,8 @@ mod tests;
 mod tracking;
 mod transactions;
 
+pub use aof::LoadPlan;
+pub use aof::journal::{Appended, Begin, Journal, SyncState};
 pub use client::{ClientId, Peer};
 pub use host::{
     AllocatorFigures, Figures, Garbage, Host, LazyFreed, PeerConnection, PeerError, SnapshotTarget,

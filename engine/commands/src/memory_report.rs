@@ -35,6 +35,8 @@ pub(crate) struct MemoryReport {
     pub(crate) backlog_bytes: u64,
     pub(crate) replica_bytes: u64,
     pub(crate) client_bytes: u64,
+    /// The append-only file's buffer.
+    pub(crate) aof_bytes: u64,
     pub(crate) scripts: ScriptFigures,
     pub(crate) dbs: Vec<DbMemory>,
     pub(crate) keys: u64,
@@ -56,6 +58,7 @@ impl Server {
             backlog_bytes: self.replicating.history.backlog().map_or(0, |backlog| backlog.size()) as u64,
             replica_bytes: kind(true),
             client_bytes: kind(false),
+            aof_bytes: self.aof_buffer_bytes() as u64,
             scripts: self.script_figures(),
             dbs: with_keys
                 .map(|(index, db)| DbMemory { index, table_bytes: db.table_bytes() as u64 })
@@ -98,6 +101,7 @@ impl MemoryReport {
             + self.backlog_bytes
             + self.replica_bytes
             + self.client_bytes
+            + self.aof_bytes
             + tables
             + scripts
     }
@@ -222,7 +226,7 @@ pub(crate) fn section(server: &Server, f: &mut Fields) {
     f.add("mem_clients_slaves", report.replica_bytes);
     f.add("mem_clients_normal", report.client_bytes);
     f.add("mem_cluster_links", 0);
-    f.add("mem_aof_buffer", 0);
+    f.add("mem_aof_buffer", report.aof_bytes);
     f.add("mem_allocator", "jemalloc-5.3.1");
     f.add("active_defrag_running", 0);
     let lazy = server.host.lazy_free();
@@ -288,6 +292,7 @@ mod tests {
             backlog_bytes: 1 << 20,
             replica_bytes: 0,
             client_bytes: 2 << 20,
+            aof_bytes: 0,
             scripts: ScriptFigures::default(),
             dbs: vec![DbMemory { index: 0, table_bytes: 1 << 20 }],
             keys: 1000,

@@ -10,13 +10,13 @@ use crate::config::Level;
 use crate::gates::{Pause, Paused, PausedBy};
 use crate::host::SnapshotTarget;
 use crate::server::{Server, Shutdown};
-use crate::snapshot::{Expired, KeyDelay, LoadError, Loader, SnapshotInfo};
+use crate::snapshot::{Expired, KeyDelay, LoadError, Loaded, Loader, SnapshotInfo};
 
 /// Milliseconds after a failed snapshot before a save point tries again.
 const RETRY_MS: u64 = 5_000;
 
 /// How a snapshot child ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotResult {
     /// Its exit code, if it ended by itself.
     pub code: Option<i32>,
@@ -26,6 +26,8 @@ pub struct SnapshotResult {
     pub cow_bytes: u64,
     /// Keys it wrote.
     pub keys: u64,
+    /// The file it wrote, where its name was its own choice.
+    pub file: Option<String>,
 }
 
 /// A snapshot child that runs.
@@ -115,6 +117,7 @@ impl Server {
             compression: self.compression(),
             checksum: if settings.rdbchecksum { Checksum::Crc64 } else { Checksum::Zero },
             usage,
+            aof_base: None,
             key_delay: KeyDelay::from_setting(settings.rdb_key_save_delay),
         }
     }
@@ -145,24 +148,29 @@ impl Server {
         self.refresh_gates();
     }
 
+    /// Forks a child that writes a snapshot, or all data in another form.
+    pub(crate) fn start_child(
+        &mut self,
+        target: SnapshotTarget,
+        path: &str,
+        info: &SnapshotInfo,
+    ) -> Result<(), String> {
+        let fork_us = self.host.start_snapshot(target, path, &self.dbs, info)?;
+        self.persistence.latest_fork_us = fork_us;
+        self.note_latency("fork", fork_us as i64 / 1000);
+        self.persistence.forks += 1;
+        self.persistence.running =
+            Some(Running { target, started: self.now, dirty_at_start: self.effects.dirty, killed: false });
+        Ok(())
+    }
+
     /// Forks a snapshot child.
     pub(crate) fn start_snapshot(&mut self, target: SnapshotTarget) -> Result<(), String> {
         let info = self.snapshot_info();
         let path = self.config.settings.dbfilename.clone();
         self.persistence.last_try_ms = Some(self.now.mono_ms);
-        match self.host.start_snapshot(target, &path, &self.dbs, &info) {
-            Ok(fork_us) => {
-                self.persistence.latest_fork_us = fork_us;
-                self.note_latency("fork", fork_us as i64 / 1000);
-                self.persistence.forks += 1;
-                self.persistence.running = Some(Running {
-                    target,
-                    started: self.now,
-                    dirty_at_start: self.effects.dirty,
-                    killed: false,
-                });
-                Ok(())
-            }
+        match self.start_child(target, &path, &info) {
+            Ok(()) => Ok(()),
             Err(error) => {
                 self.log(Level::Warning, format!("Can't save in background: fork: {error}"));
                 if target == SnapshotTarget::File {
@@ -179,6 +187,12 @@ impl Server {
         self.now = now;
         let Some(running) = self.persistence.running.take() else { return };
         let ok = result.code == Some(0);
+        if running.target == SnapshotTarget::Aof {
+            self.rewrite_ended(running, &result);
+            self.start_wanted_snapshot();
+            self.after_commands();
+            return;
+        }
         self.persistence.last_cow_bytes = result.cow_bytes;
         if running.target == SnapshotTarget::File {
             self.file_snapshot_ended(running, result, ok);
@@ -217,6 +231,7 @@ impl Server {
         if let Some(running) = &mut self.persistence.running {
             running.killed = true;
             self.host.kill_snapshot();
+            self.refresh_aof();
         }
     }
 
@@ -279,8 +294,22 @@ impl Server {
 
     /// The file was loaded whole: its contents are the data now.
     pub fn loaded(&mut self, loader: Loader) -> Result<(), LoadError> {
-        let loaded = loader.finish()?;
-        self.replace_libraries(loaded.functions).map_err(LoadError::Functions)?;
+        let mut loaded = loader.finish()?;
+        self.replace_libraries(std::mem::take(&mut loaded.functions)).map_err(LoadError::Functions)?;
+        self.log_loaded(&loaded);
+        self.persistence.loading = None;
+        self.replicating.resume_from_snapshot(loaded.replication, &mut self.random);
+        self.dbs = loaded.dbs;
+        for (db, key) in loaded.expired_keys {
+            self.propagate(db, [&b"DEL"[..], &key].into_iter());
+        }
+        self.flush_replication();
+        self.refresh_gates();
+        Ok(())
+    }
+
+    /// Tells of a snapshot that was read whole.
+    pub(crate) fn log_loaded(&mut self, loaded: &Loaded) {
         let age = self.wall_seconds().saturating_sub(loaded.created);
         self.log(Level::Notice, format!("Loading RDB produced by version {}", loaded.version));
         self.log(Level::Notice, format!("RDB age {age} seconds"));
@@ -292,15 +321,6 @@ impl Server {
         );
         self.persistence.last_load_keys = loaded.keys;
         self.persistence.last_load_expired = loaded.expired;
-        self.persistence.loading = None;
-        self.replicating.resume_from_snapshot(loaded.replication, &mut self.random);
-        self.dbs = loaded.dbs;
-        for (db, key) in loaded.expired_keys {
-            self.propagate(db, [&b"DEL"[..], &key].into_iter());
-        }
-        self.flush_replication();
-        self.refresh_gates();
-        Ok(())
     }
 
     /// Nothing was loaded (no file).
@@ -318,7 +338,7 @@ impl Server {
 }
 
 pub(crate) fn save(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
-    if server.persistence.child_is_running() {
+    if server.persistence.running.is_some_and(|running| running.target == SnapshotTarget::File) {
         return Err(CommandError::new("ERR Background save already in progress"));
     }
     match server.save_now() {
@@ -343,7 +363,7 @@ pub(crate) fn bgsave(server: &mut Server, client: &mut Client, args: Args<'_>) -
             client.writer().simple("Background saving scheduled");
             return Ok(());
         }
-        Some(SnapshotTarget::Replicas) => {
+        Some(SnapshotTarget::Replicas | SnapshotTarget::Aof) => {
             return Err(CommandError::new(
                 "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to \
                  schedule a BGSAVE whenever possible.",
@@ -459,9 +479,14 @@ impl Server {
     }
 
     fn finish_shutdown(&mut self, save: Option<bool>, force: bool) -> Result<(), ()> {
-        if self.persistence.child_is_running() {
+        if self.persistence.child_is_running() && !self.is_rewriting_aof() {
             self.log(Level::Warning, "There is a child saving an .rdb. Killing it!");
             self.kill_snapshot();
+        }
+        if !self.end_aof(force) {
+            self.shutdown = None;
+            self.shutdown_abandoned();
+            return Err(());
         }
         let saves = save.unwrap_or(!self.config.settings.save.0.is_empty())
             && self.persistence.loading.is_none()

@@ -240,7 +240,7 @@ pub(crate) fn sunsubscribe(
 pub(crate) fn spublish(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
     let delivered = server.publish_to_shard(args.at(1), args.at(2));
     if !client.state.has(State::MASTER) {
-        server.propagate(client.db, args.iter());
+        server.propagate_to_replicas(client.db, args.iter());
     }
     client.writer().int(delivered as i64);
     Ok(())
@@ -285,7 +285,7 @@ pub(crate) fn punsubscribe(
 pub(crate) fn publish(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
     let delivered = server.publish(args.at(1), args.at(2));
     if !client.state.has(State::MASTER) {
-        server.propagate(client.db, args.iter());
+        server.propagate_to_replicas(client.db, args.iter());
     }
     client.writer().int(delivered as i64);
     Ok(())

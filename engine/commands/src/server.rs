@@ -6,6 +6,7 @@ use resp::request::Trust;
 use types::{Effects, Now, Random};
 
 use crate::acl::Acl;
+use crate::aof::Aof;
 use crate::blocking::Blocking;
 use crate::client::{Blocked, ClientId, Peer, State};
 use crate::clients::Clients;
@@ -76,6 +77,7 @@ pub struct Server {
     pub(crate) blocking: Blocking,
     pub(crate) replicating: Replicating,
     pub(crate) persistence: Persistence,
+    pub(crate) aof: Aof,
     pub(crate) scripting: Scripting,
     pub(crate) stats: Stats,
     pub(crate) gates: Gates,
@@ -164,6 +166,7 @@ impl Server {
             blocking: Blocking::default(),
             replicating,
             persistence: Persistence::new(now),
+            aof: Aof::default(),
             scripting: Scripting::default(),
             stats: Stats::default(),
             gates: Gates::default(),
@@ -454,6 +457,7 @@ impl Server {
         self.expire_cycle();
         self.eviction_tick();
         self.persistence_tick();
+        self.aof_tick();
         self.replication_tick();
         self.shutdown_tick();
         self.end_pause_if_over();

@@ -7,6 +7,7 @@ use std::io;
 
 use keyspace::values::Limits;
 use keyspace::{Db, Entry, Expiry, WallMs};
+use persist::aof::{BaseForm, CommandWriter};
 use persist::rdb::{
     Checksum, Compression, Item, KeyMeta, RdbError, Reader, Step, StringValue, Verify, Writer, WriterOptions,
 };
@@ -35,8 +36,21 @@ pub struct SnapshotInfo {
     pub checksum: Checksum,
     /// How to tell when or how often keys were used, where an eviction policy asks for it.
     pub usage: Option<AccessClock>,
+    /// It is a base of the append-only file.
+    pub aof_base: Option<AofBase>,
     /// `rdb-key-save-delay`: what `progress` is to wait when it hears of a key.
     pub key_delay: KeyDelay,
+}
+
+/// What a base of the append-only file is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AofBase {
+    /// As a snapshot, or as commands.
+    pub form: BaseForm,
+    /// Unix seconds to begin with, where timestamps are written.
+    pub timestamp: Option<i64>,
+    /// `aof-rewrite-incremental-fsync`: it goes to the disk a few megabytes at a time.
+    pub syncs_often: bool,
 }
 
 /// How far a snapshot is.
@@ -80,6 +94,9 @@ pub fn write(
     sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress),
 ) -> io::Result<u64> {
+    if let Some(base) = info.aof_base.filter(|base| base.form == BaseForm::Commands) {
+        return write_commands(dbs, (info, base), sink, progress);
+    }
     let mut writer = Writer::new(WriterOptions {
         checksum: info.checksum,
         compression: info.compression,
@@ -109,6 +126,37 @@ pub fn write(
     Ok(writer.written())
 }
 
+/// Writes all databases as the commands that make them.
+fn write_commands(
+    dbs: &[Db],
+    (info, base): (&SnapshotInfo, AofBase),
+    sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    progress: &mut dyn FnMut(Progress),
+) -> io::Result<u64> {
+    let mut writer = CommandWriter::default();
+    base.timestamp.into_iter().for_each(|seconds| writer.timestamp(seconds));
+    info.functions.iter().for_each(|code| writer.function(code));
+    let mut keys = 0;
+    for (index, db) in dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
+        writer.select_db(index as u32);
+        for entry in db.iter() {
+            writer.key(entry.key(), entry.data(), entry.expires_at().map(|WallMs(at)| at));
+            keys += 1;
+            if writer.pending().len() >= PIECE_BYTES {
+                sink(writer.pending())?;
+                writer.clear_pending();
+                progress(Progress { keys, delay_us: 0 });
+            }
+            if info.key_delay.is_due(keys) {
+                progress(Progress { keys, delay_us: info.key_delay.delay_us });
+            }
+        }
+    }
+    sink(writer.pending())?;
+    progress(Progress { keys, delay_us: 0 });
+    Ok(writer.written())
+}
+
 fn meta_of(entry: Entry<'_>, usage: Option<AccessClock>) -> KeyMeta {
     let counted = usage.and_then(AccessClock::policy_lfu);
     KeyMeta {
@@ -133,7 +181,7 @@ fn write_preamble(writer: &mut Writer, info: &SnapshotInfo) {
         writer.aux(b"repl-id", id);
         writer.aux(b"repl-offset", &number(*offset as i64));
     }
-    writer.aux(b"aof-base", b"0");
+    writer.aux(b"aof-base", if info.aof_base.is_some() { b"1" } else { b"0" });
 }
 
 /// What becomes of keys whose deadline has passed while a file is loaded.
@@ -245,6 +293,8 @@ pub struct Loader {
     offset: Option<u64>,
     stream_db: u32,
     done: bool,
+    /// Where the file ended, and what was fed beyond.
+    behind: (u64, Vec<u8>),
 }
 
 impl Loader {
@@ -285,6 +335,7 @@ impl Loader {
             offset: None,
             stream_db: 0,
             done: false,
+            behind: (0, Vec::new()),
         }
     }
 
@@ -310,13 +361,25 @@ impl Loader {
         self.loaded.keys
     }
 
+    /// Once the file is complete: where it ended, and the bytes that were fed beyond.
+    pub(crate) fn behind(&self) -> (u64, Vec<u8>) {
+        self.behind.clone()
+    }
+
+    /// What is wrong if the file ends here.
+    pub(crate) fn check_end(&self) -> Result<(), RdbError> {
+        self.reader.finish()
+    }
+
     fn advance(&mut self) -> Result<bool, LoadError> {
         let Self { reader, loaded, .. } = self;
         loop {
             let offset = reader.offset();
             match reader.next()? {
                 Step::NeedMore => return Ok(false),
-                Step::Done { .. } => {
+                Step::Done { trailing, .. } => {
+                    let trailing = trailing.to_vec();
+                    self.behind = (reader.offset(), trailing);
                     self.done = true;
                     return Ok(true);
                 }

@@ -1,6 +1,7 @@
 //! A whole server without sockets, files or a clock: clients are handles, time is a number.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use keyspace::{Db, WallMs};
@@ -9,8 +10,8 @@ use types::Now;
 use crate::config::{Config, Level, LogLevel};
 use crate::snapshot::SnapshotInfo;
 use crate::{
-    ClientId, Figures, Garbage, Host, Identity, LinkInput, MasterRequest, Peer, Server, SnapshotResult,
-    SnapshotTarget, Then,
+    Appended, Begin, ClientId, Figures, Garbage, Host, Identity, Journal, LinkInput, MasterRequest, Peer,
+    Server, SnapshotResult, SnapshotTarget, SyncState, Then,
 };
 
 /// What the server asked of the outside.
@@ -26,12 +27,106 @@ pub(crate) struct Outside {
     /// The snapshot file.
     saved: Vec<u8>,
     pub(crate) written: Vec<String>,
+    /// Files of the append-only file by name, which of them grows, and what syncing it has come to.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    pub(crate) grows: Option<String>,
+    pub(crate) syncing: SyncState,
+    pub(crate) sync_marks: Vec<u64>,
+    /// Bytes the disk still takes.
+    pub(crate) room_bytes: Option<usize>,
+    pub(crate) exited: Option<i32>,
     pub(crate) fails: bool,
     /// How far the clock goes with each look at it, beyond a microsecond.
     pub(crate) clock_step_us: u64,
 }
 
-struct MemoryHost(Rc<RefCell<Outside>>);
+/// Files that are but bytes.
+struct MemoryJournal(Rc<RefCell<Outside>>);
+
+impl Journal for MemoryJournal {
+    fn open(&mut self, path: &str, begin: Begin, _: u64) -> Result<u64, String> {
+        let mut outside = self.0.borrow_mut();
+        let file = outside.files.entry(path.into()).or_default();
+        if begin == Begin::Empty {
+            file.clear();
+        }
+        let length = file.len() as u64;
+        outside.grows = Some(path.into());
+        Ok(length)
+    }
+    fn close(&mut self) {
+        self.0.borrow_mut().grows = None;
+    }
+    fn append(&mut self, bytes: &[u8]) -> Appended {
+        let mut outside = self.0.borrow_mut();
+        let room = outside.room_bytes.unwrap_or(usize::MAX).min(bytes.len());
+        if let Some(left) = &mut outside.room_bytes {
+            *left -= room;
+        }
+        let grows = outside.grows.clone().expect("an open file");
+        outside.files.get_mut(&grows).expect("a file").extend_from_slice(&bytes[..room]);
+        let error = (room < bytes.len()).then(|| "No space left on device".into());
+        Appended { bytes: room, error }
+    }
+    fn shorten(&mut self, length: u64) -> Result<(), String> {
+        let path = self.0.borrow().grows.clone().expect("an open file");
+        self.truncate(&path, length)
+    }
+    fn sync(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+    fn sync_aside(&mut self, mark: u64) {
+        let mut outside = self.0.borrow_mut();
+        outside.sync_marks.push(mark);
+        outside.syncing.pending += 1;
+    }
+    fn settle(&mut self) {
+        self.0.borrow_mut().syncing = SyncState::default();
+    }
+    fn length(&self, path: &str) -> Result<Option<u64>, String> {
+        Ok(self.0.borrow().files.get(path).map(|file| file.len() as u64))
+    }
+    fn read(&mut self, path: &str, offset: u64, most: usize) -> Result<Vec<u8>, String> {
+        let outside = self.0.borrow();
+        Ok(outside.files[path].iter().skip(offset as usize).take(most).copied().collect())
+    }
+    fn is_directory(&self, path: &str) -> bool {
+        self.0.borrow().files.keys().any(|name| name.starts_with(&format!("{path}/")))
+    }
+    fn make_directory(&mut self, _: &str) -> Result<(), String> {
+        if self.0.borrow().fails { Err("Read-only file system".into()) } else { Ok(()) }
+    }
+    fn rename(&mut self, from: &str, to: &str) -> Result<(), String> {
+        let mut outside = self.0.borrow_mut();
+        let file = outside.files.remove(from).ok_or("No such file or directory")?;
+        outside.files.insert(to.into(), file);
+        if outside.grows.as_deref() == Some(from) {
+            outside.grows = Some(to.into());
+        }
+        Ok(())
+    }
+    fn remove(&mut self, path: &str) {
+        self.0.borrow_mut().files.remove(path);
+    }
+    fn truncate(&mut self, path: &str, length: u64) -> Result<(), String> {
+        let mut outside = self.0.borrow_mut();
+        let file = outside.files.entry(path.into()).or_default();
+        file.truncate(length as usize);
+        // What was cut off is room again.
+        Ok(())
+    }
+}
+
+struct MemoryHost(Rc<RefCell<Outside>>, MemoryJournal);
+
+/// A base, as a child would write it.
+fn base(dbs: &[Db], info: &SnapshotInfo, file: &mut Vec<u8>) -> Result<(), String> {
+    let mut sink = |piece: &[u8]| {
+        file.extend_from_slice(piece);
+        Ok(())
+    };
+    crate::snapshot::write(dbs, info, &mut sink, &mut |_| {}).map(drop).map_err(|error| error.to_string())
+}
 
 impl Host for MemoryHost {
     fn log(&mut self, _: Level, text: &str) {
@@ -42,8 +137,12 @@ impl Host for MemoryHost {
     fn figures(&mut self) -> Figures {
         Figures::default()
     }
-    fn save(&mut self, _: &str, dbs: &[Db], info: &SnapshotInfo) -> Result<(), String> {
+    fn save(&mut self, path: &str, dbs: &[Db], info: &SnapshotInfo) -> Result<(), String> {
         let mut outside = self.0.borrow_mut();
+        if info.aof_base.is_some() {
+            let file = outside.files.entry(path.into()).or_default();
+            return base(dbs, info, file);
+        }
         outside.saves += 1;
         outside.saved.clear();
         let saved = &mut outside.saved;
@@ -66,15 +165,29 @@ impl Host for MemoryHost {
         &mut self,
         target: SnapshotTarget,
         _: &str,
-        _: &[Db],
+        dbs: &[Db],
         info: &SnapshotInfo,
     ) -> Result<u64, String> {
         let mut outside = self.0.borrow_mut();
+        if target == SnapshotTarget::Aof {
+            let file = outside.files.entry("temp-rewriteaof-bg-1.aof".into()).or_default();
+            file.clear();
+            base(dbs, info, file)?;
+        }
         outside.snapshots.push(target);
         outside.position = info.replication.map(|(_, offset, db)| (offset, db));
         Ok(100)
     }
     fn kill_snapshot(&mut self) {}
+    fn journal(&mut self) -> &mut dyn Journal {
+        &mut self.1
+    }
+    fn sync_state(&self) -> SyncState {
+        self.0.borrow().syncing.clone()
+    }
+    fn exit(&mut self, code: i32) {
+        self.0.borrow_mut().exited = Some(code);
+    }
     fn snapshot_cow_bytes(&self) -> u64 {
         0
     }
@@ -92,13 +205,20 @@ impl Host for MemoryHost {
     fn sleep(&mut self, seconds: f64) {
         self.0.borrow_mut().clock_ns += (seconds * 1e9) as u64;
     }
-    fn read_file(&mut self, _: &str) -> Result<String, String> {
+    fn read_file(&mut self, path: &str) -> Result<String, String> {
+        if let Some(file) = self.0.borrow().files.get(path) {
+            return Ok(String::from_utf8_lossy(file).into_owned());
+        }
         self.0.borrow().written.last().cloned().ok_or_else(|| "no file".into())
     }
-    fn write_file(&mut self, _: &str, text: &str) -> Result<(), String> {
+    fn write_file(&mut self, path: &str, text: &str) -> Result<(), String> {
         let mut outside = self.0.borrow_mut();
         if outside.fails {
             return Err("disk full".into());
+        }
+        if path.ends_with(".manifest") {
+            outside.files.insert(path.into(), text.as_bytes().to_vec());
+            return Ok(());
         }
         outside.written.push(text.to_string());
         Ok(())
@@ -123,7 +243,7 @@ impl World {
             config.set_at_start(name, &words).unwrap();
         }
         let outside = Rc::new(RefCell::new(Outside::default()));
-        let host = Box::new(MemoryHost(outside.clone()));
+        let host = Box::new(MemoryHost(outside.clone(), MemoryJournal(outside.clone())));
         let server = Server::new(config, Identity { seed: 1, ..Identity::default() }, host, at(0));
         World { server, outside, now_ms: 0 }
     }
@@ -302,7 +422,7 @@ fn a_failed_snapshot_stops_writes_until_one_succeeds() {
     world.pass(2100);
     assert_eq!(world.outside.borrow().snapshots, [SnapshotTarget::File]);
     let failed = SnapshotResult { code: Some(1), ..SnapshotResult::default() };
-    world.server.snapshot_ended(failed, at(world.now_ms));
+    world.server.snapshot_ended(failed.clone(), at(world.now_ms));
     assert!(world.send(id, "SET k w").starts_with("-MISCONF "));
     world.pass(1000);
     assert_eq!(world.outside.borrow().snapshots.len(), 1, "not tried again at once");

@@ -72,7 +72,7 @@ pub(crate) fn exec(server: &mut Server, client: &mut Client, _: Args<'_>) -> Res
     server.discard(client);
     client.writer().array(queued.len());
     client.state.add(State::IN_EXEC);
-    server.replicating.begin_transaction();
+    server.begin_transaction();
     client.rare.exec_rest = queued.into();
     server.go_on_with_exec(client);
     Ok(())
@@ -97,7 +97,7 @@ impl Server {
                 return;
             }
         }
-        self.end_transaction(client.db);
+        self.end_transaction();
         // Its commands were propagated one by one, between MULTI and EXEC of their own.
         self.effects.propagation = Propagation::Nothing;
         client.state.remove(State::IN_EXEC);

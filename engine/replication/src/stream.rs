@@ -36,10 +36,18 @@ pub fn select(db: u32) -> Vec<u8> {
     command(&[b"SELECT", itoa::Buffer::new().format(db).as_bytes()])
 }
 
-/// A replica's acknowledgement.
+/// A replica's acknowledgement: how much it has applied, and how much of that is on its disk, if it keeps an
+/// append-only file.
 #[must_use]
-pub fn ack(offset: Offset) -> Vec<u8> {
-    command(&[b"REPLCONF", b"ACK", itoa::Buffer::new().format(offset.0).as_bytes()])
+pub fn ack(offset: Offset, synced: Option<Offset>) -> Vec<u8> {
+    let (mut applied, mut on_disk) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let applied = applied.format(offset.0).as_bytes();
+    match synced {
+        None => command(&[b"REPLCONF", b"ACK", applied]),
+        Some(synced) => {
+            command(&[b"REPLCONF", b"ACK", applied, b"FACK", on_disk.format(synced.0).as_bytes()])
+        }
+    }
 }
 
 /// A master's answer to `PSYNC` when a snapshot will follow; `offset` is that at the moment of the
@@ -91,7 +99,11 @@ mod tests {
         assert_eq!(command(&[b"PING"]), PING);
         assert_eq!(command(&[b"REPLCONF", b"GETACK", b"*"]), GETACK);
         assert_eq!(select(12), b"*2\r\n$6\r\nSELECT\r\n$2\r\n12\r\n");
-        assert_eq!(ack(Offset(7)), b"*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n7\r\n");
+        assert_eq!(ack(Offset(7), None), b"*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n7\r\n");
+        assert_eq!(
+            ack(Offset(7), Some(Offset(12))),
+            b"*5\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n7\r\n$4\r\nFACK\r\n$2\r\n12\r\n"
+        );
         assert_eq!(command(&[b"", b"0123456789"]), b"*2\r\n$0\r\n\r\n$10\r\n0123456789\r\n");
     }
 }

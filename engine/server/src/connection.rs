@@ -42,6 +42,8 @@ struct Connection {
     out: Vec<u8>,
     written: usize,
     then: Then,
+    /// Changes are to be written to the append-only file before output may go out.
+    writes_first: bool,
 }
 
 /// Why the connection's task goes on.
@@ -76,6 +78,7 @@ pub(crate) async fn serve(shell: Rc<Shell>, transport: Transport, unix_path: Str
         out: Vec::new(),
         written: 0,
         then: Then::Continue,
+        writes_first: false,
     };
     connection.run().await;
     shell.unregister(id);
@@ -88,6 +91,10 @@ impl Connection {
                 Event::Gone => return,
                 Event::Handled => {}
                 Event::Woken => self.look(),
+            }
+            if std::mem::take(&mut self.writes_first) {
+                others_first().await;
+                self.shell.write_aof();
             }
             let transfer = self.shell.transfers.borrow_mut().remove(&self.id);
             if let Some(pieces) = transfer
@@ -104,7 +111,11 @@ impl Connection {
 
     /// Asks the server what it wants of this client, and runs what waited while it was blocked.
     fn look(&mut self) {
-        self.then = self.shell.server.borrow().attention(self.id);
+        {
+            let server = self.shell.server.borrow();
+            self.then = server.attention(self.id);
+            self.writes_first = server.aof_is_pending();
+        }
         if self.then == Then::Continue && !self.rest.is_empty() {
             self.handle_rest();
         }
@@ -179,6 +190,7 @@ impl Connection {
         let mut server = self.shell.server.borrow_mut();
         let handled = server.handle(self.id, bytes, now);
         self.then = handled.then;
+        self.writes_first = server.aof_is_pending();
         self.shell.settle(&mut server);
         let wanted = server.wanted(self.id, bytes.len() - handled.consumed);
         if wanted > READ_BYTES {
@@ -260,6 +272,19 @@ impl Connection {
         }
         true
     }
+}
+
+/// Lets every connection that is ready have its turn: what all of them change is written at one go.
+async fn others_first() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Waits until the server wants a client closed.

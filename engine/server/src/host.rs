@@ -7,11 +7,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use commands::config::{Config, Level, Settings};
 use commands::snapshot::SnapshotInfo;
 use commands::{
-    AllocatorFigures, Figures, Garbage, Host, LazyFreed, PeerConnection, PeerError, SnapshotTarget,
+    AllocatorFigures, Figures, Garbage, Host, Journal, LazyFreed, PeerConnection, PeerError, SnapshotTarget,
+    SyncState,
 };
 use keyspace::Db;
 
 use crate::doors::Doors;
+use crate::journal::FileJournal;
 use crate::log::{Log, Role};
 use crate::memory::Memory;
 use crate::options::Program;
@@ -36,6 +38,7 @@ pub(crate) struct ProcessHost {
     /// The score for the kernel that the process was started with.
     oom_score: i32,
     memory: Memory,
+    journal: FileJournal,
     started: Instant,
     startup_bytes: u64,
     total_system_bytes: u64,
@@ -64,6 +67,7 @@ impl ProcessHost {
             arguments,
             oom_score: standing::oom_score(),
             memory,
+            journal: FileJournal::default(),
             started: Instant::now(),
             startup_bytes,
             total_system_bytes: total_system_bytes(),
@@ -72,6 +76,11 @@ impl ProcessHost {
 }
 
 impl ProcessHost {
+    /// Told whenever the append-only file was synced aside.
+    pub(crate) fn syncs_ended(&self) -> std::sync::Arc<tokio::sync::Notify> {
+        self.journal.ended()
+    }
+
     /// Sets the process's title, if it is to say anything.
     pub(crate) fn show_title(&self) {
         if self.settings.set_proc_title {
@@ -141,6 +150,18 @@ impl Host for ProcessHost {
         }
     }
 
+    fn journal(&mut self) -> &mut dyn Journal {
+        &mut self.journal
+    }
+
+    fn sync_state(&self) -> SyncState {
+        self.journal.state()
+    }
+
+    fn exit(&mut self, code: i32) {
+        std::process::exit(code);
+    }
+
     fn crash(&mut self, signal: i32) {
         let _ = sys::signal_process(std::process::id() as i32, signal);
     }
@@ -164,7 +185,11 @@ impl Host for ProcessHost {
         dbs: &[Db],
         info: &SnapshotInfo,
     ) -> Result<u64, String> {
-        let kind = if target == SnapshotTarget::File { "redis-rdb-bgsave" } else { "redis-rdb-to-slaves" };
+        let kind = match target {
+            SnapshotTarget::File => "redis-rdb-bgsave",
+            SnapshotTarget::Replicas => "redis-rdb-to-slaves",
+            SnapshotTarget::Aof => "redis-aof-rewrite",
+        };
         let title = standing::title(&self.settings, self.program, kind, &self.config_file);
         let oom_score_adj = standing::wanted_oom_score(&self.settings, self.oom_score, 2);
         let options = sys::SnapshotOptions { title: &title, extra: None, oom_score_adj };

@@ -10,6 +10,7 @@ mod connection;
 mod doors;
 mod host;
 mod include;
+mod journal;
 mod listen;
 mod load;
 mod log;

@@ -1,18 +1,53 @@
-//! Loading the snapshot file at start, in slices, so that clients are answered meanwhile.
+//! Loading the data at start, in slices, so that clients are answered meanwhile: the parts of the append-only
+//! file, or the snapshot file.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::rc::Rc;
 
+use commands::LoadPlan;
 use commands::config::Level;
 
+use crate::listen::reason;
 use crate::shell::Shell;
 
 /// Bytes a slice: a few milliseconds of work.
 const SLICE_BYTES: usize = 1 << 20;
 
-/// Loads the configured file, if it exists. An error is fatal: nothing of the file was taken over.
+/// Loads what there is, and takes the append-only file up. An error is fatal.
 pub(crate) async fn load(shell: &Rc<Shell>) -> Result<(), String> {
+    match shell.with(|server, now| server.plan_loading(now))? {
+        LoadPlan::Snapshot => load_snapshot(shell).await?,
+        LoadPlan::AppendOnly(paths) => load_aof(shell, &paths).await?,
+    }
+    shell.with(|server, now| server.open_aof_at_start(now))
+}
+
+async fn load_aof(shell: &Rc<Shell>, paths: &[String]) -> Result<(), String> {
+    let mut slice = vec![0; if paths.is_empty() { 0 } else { SLICE_BYTES }];
+    for path in paths {
+        let mut file = File::open(path).map_err(|error| {
+            let reason = reason(&error);
+            format!("Fatal error: can't open the append log file {path} for reading: {reason}")
+        })?;
+        loop {
+            let read = file.read(&mut slice).map_err(|error| {
+                format!("Unrecoverable error reading the append only file {path}: {}", reason(&error))
+            })?;
+            if read == 0 {
+                break;
+            }
+            shell.with(|server, now| server.feed_aof_file(&slice[..read], now))?;
+            tokio::task::yield_now().await;
+        }
+        shell.with(|server, now| server.end_aof_file(now))?;
+    }
+    shell.with(|server, now| server.aof_loaded(now));
+    Ok(())
+}
+
+/// Loads the configured snapshot file, if it exists.
+async fn load_snapshot(shell: &Rc<Shell>) -> Result<(), String> {
     let path = shell.server.borrow().config.settings.dbfilename.clone();
     let mut file = match File::open(&path) {
         Ok(file) => file,

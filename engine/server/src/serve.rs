@@ -11,6 +11,7 @@ use tokio::task::LocalSet;
 use crate::connection;
 use crate::doors::{Door, Doors};
 use crate::host::ProcessHost;
+use crate::journal;
 use crate::listen::{self, Listeners};
 use crate::load;
 use crate::log::{Log, Role};
@@ -127,6 +128,7 @@ async fn serve(start: Start, machine: Option<::sentinel::Config>, log: Rc<Log>, 
     let doors = Rc::new(Doors::default());
     let host = ProcessHost::new(log.clone(), role, program, child.clone(), doors.clone(), &config, arguments);
     host.show_title();
+    let syncs_ended = host.syncs_ended();
     if let Err(reason) = host.apply_oom_score() {
         log.line(role, Level::Warning, &reason);
     }
@@ -142,6 +144,7 @@ async fn serve(start: Start, machine: Option<::sentinel::Config>, log: Rc<Log>, 
     let shell = &Rc::new(Shell::new(server, child, started));
     tokio::task::spawn_local(tick(shell.clone()));
     tokio::task::spawn_local(snapshot_child::follow_all(shell.clone()));
+    tokio::task::spawn_local(journal::follow(shell.clone(), syncs_ended));
     accept_all(shell, doors, listeners, &unix_path);
     if let Some(machine) = machine {
         log.line(role, Level::Notice, &format!("Running mode=sentinel, port={port}."));

@@ -130,8 +130,20 @@ impl Shell {
         let now = self.now();
         let mut server = self.server.borrow_mut();
         let result = act(&mut server, now);
+        if server.aof_is_pending() {
+            server.write_aof(now);
+        }
         self.settle(&mut server);
         result
+    }
+
+    /// Writes what belongs into the append-only file, unless somebody else has done so meanwhile.
+    pub(crate) fn write_aof(&self) {
+        let mut server = self.server.borrow_mut();
+        if server.aof_is_pending() {
+            server.write_aof(self.now());
+            self.settle(&mut server);
+        }
     }
 
     /// Wakes the tasks concerned by what the server has just done.

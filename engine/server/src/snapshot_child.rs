@@ -23,6 +23,8 @@ use crate::log::{Log, Role};
 use crate::shell::Shell;
 use crate::transfer;
 
+/// Bytes after which a file that is synced often is synced.
+const SYNC_EVERY_BYTES: usize = 4 << 20;
 /// Pieces between two reports.
 const PIECES_A_REPORT: u64 = 16;
 
@@ -68,39 +70,50 @@ pub(crate) fn begin(
     info: &SnapshotInfo,
 ) -> Result<u64, String> {
     let (data, extra) = match target {
-        SnapshotTarget::File => (None, None),
+        SnapshotTarget::File | SnapshotTarget::Aof => (None, None),
         SnapshotTarget::Replicas => {
             let (read, write) = io::pipe().map_err(|error| error.to_string())?;
             (Some(OwnedFd::from(read)), Some(OwnedFd::from(write)))
         }
     };
     let options = sys::SnapshotOptions { extra, ..options };
-    let forked = sys::fork_snapshot(options, |child| work(child, &log.reopened(), path, dbs, info))
-        .map_err(|error| error.to_string())?;
+    let forked = sys::fork_snapshot(options, |child| {
+        let log = log.reopened();
+        match target {
+            SnapshotTarget::Aof => rewrite(child, &log, dbs, info),
+            _ => work(child, &log, path, dbs, info),
+        }
+    })
+    .map_err(|error| error.to_string())?;
     log.line(
         Role::Master,
         Level::Notice,
         &match target {
             SnapshotTarget::File => format!("Background saving started by pid {}", forked.pid),
             SnapshotTarget::Replicas => format!("Background RDB transfer started by pid {}", forked.pid),
+            SnapshotTarget::Aof => {
+                format!("Background append only file rewriting started by pid {}", forked.pid)
+            }
         },
     );
     state.pid.set(Some(forked.pid));
     state.cow_bytes.set(0);
     // CONFIG SET dir moves the parent, not the child.
     let path = std::path::absolute(path).map_or(path.to_string(), |path| path.to_string_lossy().into_owned());
-    *state.temporary.borrow_mut() =
-        (target == SnapshotTarget::File).then(|| temporary_name(&path, forked.pid.unsigned_abs()));
+    *state.temporary.borrow_mut() = match target {
+        SnapshotTarget::File => Some(temporary_name(&path, forked.pid.unsigned_abs())),
+        SnapshotTarget::Aof => Some(base_name(forked.pid.unsigned_abs())),
+        SnapshotTarget::Replicas => None,
+    };
     *state.begun.borrow_mut() =
         Some(Begun { pid: forked.pid, target, reports: forked.pipe_read, data, path });
     Ok(forked.fork_us)
 }
 
-/// The child's work; its exit code.
-fn work(child: sys::SnapshotChild, log: &Log, path: &str, dbs: &[Db], info: &SnapshotInfo) -> i32 {
-    let reports = child.pipe;
+/// Tells the parent now and then how far the child is.
+fn reporter(reports: &File) -> impl FnMut(Progress) {
     let mut pieces = 0;
-    let mut report = |Progress { keys, delay_us }: Progress| {
+    move |Progress { keys, delay_us }: Progress| {
         if delay_us > 0 {
             std::thread::sleep(Duration::from_micros(delay_us));
             return;
@@ -109,7 +122,54 @@ fn work(child: sys::SnapshotChild, log: &Log, path: &str, dbs: &[Db], info: &Sna
         if pieces % PIECES_A_REPORT == 0 {
             let _ = sys::write_line(reports.as_fd(), &format!("{} {keys}", sys::private_dirty_bytes()));
         }
-    };
+    }
+}
+
+/// Tells the parent how far the child has come, and how much memory was copied for its sake.
+fn last_report(reports: &File, dbs: &[Db]) -> u64 {
+    let cow = sys::private_dirty_bytes();
+    let _ = sys::write_line(reports.as_fd(), &format!("{cow} {}", dbs.iter().map(Db::len).sum::<usize>()));
+    cow >> 20
+}
+
+/// The work of a child that writes a base of the append-only file; its exit code.
+fn rewrite(child: sys::SnapshotChild, log: &Log, dbs: &[Db], info: &SnapshotInfo) -> i32 {
+    let path = base_name(std::process::id());
+    let written = write_and_sync(&path, dbs, info, &mut reporter(&child.pipe));
+    let mb = last_report(&child.pipe, dbs);
+    match written {
+        Ok(()) => {
+            log.line(
+                Role::Child,
+                Level::Notice,
+                &format!("Successfully created the temporary AOF base file {path}"),
+            );
+            log.line(
+                Role::Child,
+                Level::Notice,
+                &format!("Fork CoW for AOF rewrite: current {mb} MB, peak {mb} MB, average {mb} MB"),
+            );
+            0
+        }
+        Err(error) => {
+            let reason = crate::listen::reason(&error);
+            let text = format!("Write error writing append only file on disk: {reason}");
+            log.line(Role::Child, Level::Warning, &text);
+            let _ = std::fs::remove_file(&path);
+            1
+        }
+    }
+}
+
+/// Where the process `pid` writes a base before the parent gives it its name.
+fn base_name(pid: u32) -> String {
+    format!("temp-rewriteaof-bg-{pid}.aof")
+}
+
+/// The child's work; its exit code.
+fn work(child: sys::SnapshotChild, log: &Log, path: &str, dbs: &[Db], info: &SnapshotInfo) -> i32 {
+    let reports = child.pipe;
+    let mut report = reporter(&reports);
     let to_file = child.extra.is_none();
     let result = match child.extra {
         Some(mut pipe) => {
@@ -117,14 +177,12 @@ fn work(child: sys::SnapshotChild, log: &Log, path: &str, dbs: &[Db], info: &Sna
         }
         None => write_file(path, dbs, info, &mut report),
     };
-    let cow = sys::private_dirty_bytes();
-    let _ = sys::write_line(reports.as_fd(), &format!("{cow} {}", dbs.iter().map(Db::len).sum::<usize>()));
+    let mb = last_report(&reports, dbs);
     match result {
         Ok(()) => {
             if to_file {
                 log.line(Role::Child, Level::Notice, "DB saved on disk");
             }
-            let mb = cow >> 20;
             log.line(
                 Role::Child,
                 Level::Notice,
@@ -174,7 +232,18 @@ fn write_and_sync(
     progress: &mut dyn FnMut(Progress),
 ) -> io::Result<()> {
     let mut file = File::create(path)?;
-    snapshot::write(dbs, info, &mut |piece| file.write_all(piece), progress)?;
+    let syncs_often = info.aof_base.is_some_and(|base| base.syncs_often);
+    let mut unsynced_bytes = 0;
+    let mut sink = |piece: &[u8]| {
+        file.write_all(piece)?;
+        unsynced_bytes += piece.len();
+        if syncs_often && unsynced_bytes >= SYNC_EVERY_BYTES {
+            unsynced_bytes = 0;
+            file.sync_data()?;
+        }
+        Ok(())
+    };
+    snapshot::write(dbs, info, &mut sink, progress)?;
     file.sync_all()
 }
 
@@ -217,6 +286,9 @@ async fn follow(shell: &Rc<Shell>, begun: Begun) {
         sys::Ended::Signal(signal) => result.signal = Some(signal),
     }
     let ok = result.code == Some(0);
+    if begun.target == SnapshotTarget::Aof && ok {
+        result.file = state.temporary.borrow_mut().take();
+    }
     state.remove_temporary();
     let _ = ended.send(ok);
     if begun.target == SnapshotTarget::File && ok && shell.server.borrow().snapshot_has_receivers() {

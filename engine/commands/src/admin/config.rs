@@ -4,7 +4,7 @@ use resp::Args;
 use types::{Command, CommandError, Flags, Meta};
 
 use super::{container, help, plain};
-use crate::client::Client;
+use crate::client::{Client, State};
 use crate::config::{Level, SetError, Settings, rewrite};
 use crate::eviction::EvictionStats;
 use crate::server::Server;
@@ -95,7 +95,7 @@ fn set(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), C
             return Err(refused(&name, &error));
         }
     }
-    if let Err((name, reason)) = apply_outside(server, &before.settings) {
+    if let Err((name, reason)) = apply_outside(server, client, &before.settings) {
         server.config = before;
         return Err(refused(name, &SetError::Invalid(reason)));
     }
@@ -129,7 +129,11 @@ fn check_names(server: &Server, client: &Client, pairs: Args<'_>) -> Result<(), 
 }
 
 /// Does what changed settings ask of the outside, or undoes it and says which one failed.
-fn apply_outside(server: &mut Server, before: &Settings) -> Result<(), (&'static str, String)> {
+fn apply_outside(
+    server: &mut Server,
+    client: &Client,
+    before: &Settings,
+) -> Result<(), (&'static str, String)> {
     let moved = server.config.settings.dir != before.dir;
     if moved {
         let directory = server.config.settings.dir.clone();
@@ -140,7 +144,11 @@ fn apply_outside(server: &mut Server, before: &Settings) -> Result<(), (&'static
     if applied.is_err() && moved {
         let _ = server.host.change_directory(&before.dir);
     }
-    applied
+    applied?;
+    match server.switch_aof(client.state.has(State::IN_EXEC)) {
+        true => Ok(()),
+        false => Err(("appendonly", "Unable to turn on AOF. Check server logs.".into())),
+    }
 }
 
 fn refused(name: &str, error: &SetError) -> CommandError {

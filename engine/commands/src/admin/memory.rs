@@ -169,7 +169,7 @@ fn stats_before(report: &MemoryReport) -> [(&'static str, u64); 10] {
         ("clients.slaves", report.replica_bytes),
         ("clients.normal", report.client_bytes),
         ("cluster.links", 0),
-        ("aof.buffer", 0),
+        ("aof.buffer", report.aof_bytes),
         ("lua.caches", report.scripts.scripts_bytes),
         ("functions.caches", report.scripts.functions_bytes),
     ]

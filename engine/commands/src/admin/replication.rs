@@ -103,4 +103,19 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
         },
         replicating::wait,
     ),
+    plain(
+        Meta {
+            name: "waitaof",
+            summary: "Waits until this connection's writes are on the disks of the server and its replicas.",
+            since: "7.2.0",
+            group: "generic",
+            arity: 4,
+            flags: Flags::NOSCRIPT.and(Flags::BLOCKING),
+            acl: &["connection"],
+            tips: &["request_policy:all_shards", "response_policy:agg_min"],
+            args: "numlocal:integer numreplicas:integer timeout:integer",
+            ..BASE
+        },
+        crate::aof::waitaof,
+    ),
 ];

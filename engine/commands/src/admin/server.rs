@@ -50,6 +50,15 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
     ),
     plain(
         Meta {
+            name: "bgrewriteaof",
+            summary: "Writes the append-only file anew in a forked child.",
+            flags: SAVING,
+            ..BASE
+        },
+        crate::aof::bgrewriteaof,
+    ),
+    plain(
+        Meta {
             name: "lastsave",
             summary: "Gives the Unix time of the last snapshot.",
             flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST),

@@ -63,6 +63,16 @@ choices! {
         NoEviction = "noeviction",
     }
 
+    /// `appendfsync`: when changes reach the disk.
+    AppendFsync {
+        /// A thread sees to it once a second.
+        EverySec = "everysec",
+        /// Before their replies go out.
+        Always = "always",
+        /// When the system likes.
+        No = "no",
+    }
+
     /// `acl-pubsub-default`: what a new user may listen to.
     PubsubDefault {
         /// Every channel.

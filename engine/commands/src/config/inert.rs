@@ -1,8 +1,8 @@
 //! Directives of Redis 7.2 that mean nothing here, or not yet: known, checked, kept, shown.
 //!
 //! Most tune a mechanism that this engine does without (incremental rehashing, I/O threads, active
-//! defragmentation, TLS). A value that asks for something which would be missed (an append-only file,
-//! cluster mode, TLS) is refused, because a server that silently lacks what its configuration promises
+//! defragmentation, TLS). A value that asks for something which would be missed (cluster mode,
+//! TLS) is refused, because a server that silently lacks what its configuration promises
 //! loses data.
 
 use std::ops::RangeInclusive;
@@ -106,18 +106,7 @@ pub(super) const INERT: &[Inert] = &[
     live("activedefrag", "no", YesNo),
     live("activerehashing", "yes", YesNo),
     fixed("always-show-logo", "no", YesNo),
-    live("aof-disable-auto-gc", "no", YesNo),
-    live("aof-load-truncated", "yes", YesNo),
-    live("aof-rewrite-incremental-fsync", "yes", YesNo),
-    live("aof-timestamp-enabled", "no", YesNo),
-    live("aof-use-rdb-preamble", "yes", YesNo),
     fixed("aof_rewrite_cpulist", "", Text),
-    fixed("appenddirname", "appendonlydir", Text),
-    fixed("appendfilename", "appendonly.aof", Text),
-    live("appendfsync", "everysec", OneOf(&["everysec", "always", "no"])),
-    live("appendonly", "no", YesNo),
-    live("auto-aof-rewrite-min-size", "67108864", Bytes(0..=i64::MAX)),
-    live("auto-aof-rewrite-percentage", "100", Int(0..=INT)),
     fixed("bgsave_cpulist", "", Text),
     fixed("bio_cpulist", "", Text),
     live("cluster-allow-pubsubshard-when-down", "yes", YesNo),
@@ -151,11 +140,9 @@ pub(super) const INERT: &[Inert] = &[
     live("key-load-delay", "0", Int(i32::MIN as i64..=INT)),
     live("loading-process-events-interval-bytes", "2097152", Bytes(1024..=i32::MAX as i64)),
     live("locale-collate", "", Text),
-    live("no-appendfsync-on-rewrite", "no", YesNo),
     live("propagation-error-behavior", "ignore", OneOf(&["ignore", "panic", "panic-on-replicas"])),
     live("rdb-save-incremental-fsync", "yes", YesNo),
     live("repl-diskless-load", "disabled", OneOf(&["disabled", "on-empty-db", "swapdb"])),
-    live("replica-ignore-disk-write-errors", "no", YesNo),
     live("replica-lazy-flush", "no", YesNo).known_as("slave-lazy-flush"),
     live("sanitize-dump-payload", "no", OneOf(&["no", "yes", "clients"])),
     fixed("server_cpulist", "", Text),
@@ -186,7 +173,6 @@ pub(super) const INERT: &[Inert] = &[
 
 /// Values that must not be taken for granted: the directive, what it may be set to, and what is missing.
 const ONLY: &[(&str, &[&str], &str)] = &[
-    ("appendonly", &["no"], "the append-only file"),
     ("cluster-enabled", &["no"], "cluster mode"),
     ("tls-port", &["0"], "TLS"),
     ("tls-replication", &["no"], "TLS"),

@@ -9,6 +9,7 @@
 mod choice;
 mod file;
 mod inert;
+mod names;
 #[cfg(test)]
 mod page;
 mod percentiles;
@@ -18,10 +19,11 @@ mod settings;
 mod title;
 
 pub use choice::{
-    Allowed, BytesOrPercent, Facility, Hz, OomScore, OomValues, Policy, PubsubDefault, ShutdownFlags,
-    Supervised,
+    Allowed, AppendFsync, BytesOrPercent, Facility, Hz, OomScore, OomValues, Policy, PubsubDefault,
+    ShutdownFlags, Supervised,
 };
 pub use file::{ConfigError, Included, Source, load_lines, parse_arguments};
+pub use names::{DirectoryName, FileName};
 pub use percentiles::Percentiles;
 pub use rewrite::{rewrite, rewrite_all};
 pub(crate) use setting::parse_memory;

@@ -3,9 +3,10 @@
 use std::ops::RangeInclusive;
 
 use super::choice::{
-    Allowed, BytesOrPercent, Facility, Hz, OomScore, OomValues, Policy, PubsubDefault, ShutdownFlags,
-    Supervised,
+    Allowed, AppendFsync, BytesOrPercent, Facility, Hz, OomScore, OomValues, Policy, PubsubDefault,
+    ShutdownFlags, Supervised,
 };
+use super::names::{DirectoryName, FileName};
 use super::percentiles::Percentiles;
 use super::setting::{BufferLimits, LogLevel, NotifyFlags, Permissions, SavePoints, Setting, Words};
 use super::title::TitleTemplate;
@@ -171,6 +172,30 @@ directives! {
     stop_writes_on_bgsave_error: bool = "yes", "stop-writes-on-bgsave-error", Live;
     /// Delete snapshot files used for replication alone.
     rdb_del_sync_files: bool = "no", "rdb-del-sync-files", Live;
+    /// Whether every change goes into the append-only file.
+    appendonly: bool = "no", "appendonly", Live;
+    /// What the names of the append-only file's parts begin with.
+    appendfilename: FileName = "appendonly.aof", "appendfilename", AtStart;
+    /// The directory that they are in.
+    appenddirname: DirectoryName = "appendonlydir", "appenddirname", AtStart;
+    /// When changes reach the disk: before their replies, within a second, or when the system likes.
+    appendfsync: AppendFsync = "everysec", "appendfsync", Live;
+    /// Whether nothing is synced while a child writes.
+    no_appendfsync_on_rewrite: bool = "no", "no-appendfsync-on-rewrite", Live;
+    /// Growth in percent of the last rewrite's size that has the append-only file rewritten; 0 for never.
+    auto_aof_rewrite_percentage: i64 = "100", "auto-aof-rewrite-percentage", Live, SECONDS;
+    /// Bytes below which the append-only file is not rewritten by itself.
+    auto_aof_rewrite_min_size: u64 = "64mb", "auto-aof-rewrite-min-size", Live, 0..=i64::MAX;
+    /// Whether a file that ends inside a command is loaded up to there.
+    aof_load_truncated: bool = "yes", "aof-load-truncated", Live;
+    /// Whether a rewrite writes a snapshot, which loads faster than commands.
+    aof_use_rdb_preamble: bool = "yes", "aof-use-rdb-preamble", Live;
+    /// Whether times are written between commands; files with them need version 7.0 to be read.
+    aof_timestamp_enabled: bool = "no", "aof-timestamp-enabled", Live;
+    /// Whether what a rewrite writes goes to the disk a few megabytes at a time.
+    aof_rewrite_incremental_fsync: bool = "yes", "aof-rewrite-incremental-fsync", Live;
+    /// Whether files that a rewrite has made superfluous are kept.
+    aof_disable_auto_gc: bool = "no", "aof-disable-auto-gc", Live;
     /// Log file; empty: standard output.
     logfile: String = "\"\"", "logfile", AtStart;
     /// Least severity logged.
@@ -209,6 +234,8 @@ directives! {
     repl_diskless_sync_delay: i64 = "5", "repl-diskless-sync-delay", Live, SECONDS;
     /// Start a diskless sync at once when so many replicas wait; 0 for no such number.
     repl_diskless_sync_max_replicas: i64 = "0", "repl-diskless-sync-max-replicas", Live, SECONDS;
+    /// Whether a replica goes on with what it cannot write to its append-only file.
+    replica_ignore_disk_write_errors: bool = "no", "replica-ignore-disk-write-errors", Live;
     /// Seconds between pings to replicas.
     repl_ping_replica_period: i64 = "10", "repl-ping-replica-period" | "repl-ping-slave-period", Live, POSITIVE;
     /// Seconds of silence after which a replication link is given up.

@@ -38,7 +38,9 @@ fn mistakes_name_file_line_and_reason() {
     check("port x", "argument couldn't be parsed into an integer");
     check("daemonize maybe", "argument must be 'yes' or 'no'");
     check("logfile \"x", "Unbalanced quotes in configuration line");
-    check("appendonly yes", "the append-only file is not supported by this version");
+    check("cluster-enabled yes", "cluster mode is not supported by this version");
+    check("appendfilename a/b", "appendfilename can't be a path, just a filename");
+    check("appenddirname \"\"", "appenddirname can't be empty");
     check("user alice on >secret ~* wrong", "Error in user declaration 'wrong': Syntax error");
     check("include other.conf", "no file other.conf");
 }

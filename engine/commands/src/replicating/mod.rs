@@ -22,6 +22,7 @@ use types::Random;
 
 use crate::client::ClientId;
 use crate::config::Settings;
+use crate::feed::Feed;
 
 /// Everything a server knows of replication.
 #[derive(Debug)]
@@ -35,11 +36,8 @@ pub(crate) struct Replicating {
     pub(crate) timely_replicas: usize,
     /// Whether some replica that is online has not acknowledged everything.
     lagging: bool,
-    /// Stream bytes not handed on yet.
-    pending: Vec<u8>,
-    /// The database selected in the stream to the replicas.
-    stream_db: Option<u32>,
-    transaction: Transaction,
+    /// The stream's bytes that were not handed on yet.
+    pub(crate) feed: Feed,
     acks_wanted: bool,
     last_ping_ms: u64,
     without_replicas_since_ms: Option<u64>,
@@ -49,19 +47,6 @@ pub(crate) struct Replicating {
     orphaned: bool,
     /// Where to go on, read from a snapshot before the link to the master exists.
     resumed: Option<(Position, u32)>,
-}
-
-/// Whether what is propagated belongs to a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transaction {
-    None,
-    /// EXEC runs; nothing was propagated yet.
-    Begun,
-    /// MULTI is in the pending bytes, at `multi_at`, and so many commands behind it.
-    Open {
-        multi_at: usize,
-        commands: usize,
-    },
 }
 
 impl Replicating {
@@ -74,9 +59,7 @@ impl Replicating {
             replicas: Vec::new(),
             timely_replicas: 0,
             lagging: false,
-            pending: Vec::new(),
-            stream_db: None,
-            transaction: Transaction::None,
+            feed: Feed::default(),
             acks_wanted: false,
             last_ping_ms: 0,
             without_replicas_since_ms: None,
@@ -103,12 +86,12 @@ impl Replicating {
 
     /// The stream's offset, with what is about to be handed on.
     pub(crate) fn offset(&self) -> u64 {
-        self.history.offset().0 + self.pending.len() as u64
+        self.history.offset().0 + self.feed.bytes.len() as u64
     }
 
     /// Bytes of the stream that were not handed on yet.
     pub(crate) fn pending_bytes(&self) -> usize {
-        self.pending.capacity()
+        self.feed.bytes.capacity()
     }
 
     /// Whether some replica has not acknowledged all there is.
@@ -128,7 +111,7 @@ impl Replicating {
         id.copy_from_slice(self.history.id().as_bytes());
         let db = match &self.upstream {
             Some(upstream) => upstream.stream_db(),
-            None => self.stream_db.unwrap_or(0),
+            None => self.feed.db.unwrap_or(0),
         };
         Some((id, self.offset(), i64::from(db)))
     }

@@ -7,6 +7,7 @@ use resp::Args;
 use resp::number::parse_i64;
 use types::CommandError;
 
+use crate::aof::WaitFor;
 use crate::client::{Blocked, Client, ClientId, State};
 use crate::config::Level;
 use crate::host::SnapshotTarget;
@@ -56,6 +57,7 @@ pub(crate) fn replconf(server: &mut Server, client: &mut Client, args: Args<'_>)
     if client.state.has(State::MASTER) {
         if args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"getack")) {
             server.acknowledge_to_master();
+            server.acknowledge_when_synced();
         }
         return Ok(());
     }
@@ -158,6 +160,13 @@ impl Server {
                     "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC",
                 );
             }
+            Some(SnapshotTarget::Aof) => {
+                self.log(
+                    Level::Notice,
+                    "No BGSAVE in progress, but another BG operation is active. BGSAVE for replication delayed",
+                );
+                self.persistence.sync_wanted = true;
+            }
             Some(SnapshotTarget::Replicas) => {
                 self.log(Level::Notice, "Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
             }
@@ -241,7 +250,7 @@ impl Server {
         let kind = if target == SnapshotTarget::Replicas { "replicas sockets" } else { "disk" };
         self.log(Level::Notice, format!("Starting BGSAVE for SYNC with target: {kind}"));
         self.flush_replication();
-        self.replicating.select_anew();
+        self.replicating.feed.select_anew();
         let (id, offset) = (self.replicating.history.id(), self.replicating.history.offset());
         if self.start_snapshot(target).is_err() {
             for id in waiting {
@@ -458,36 +467,39 @@ impl Server {
     }
 
     /// Answers those whose WAIT is satisfied; `running` is the replica whose acknowledgement it was.
-    fn answer_waits(&mut self, running: Option<&Client>) {
-        let waiting: Vec<(ClientId, i64, u64)> = self
+    pub(crate) fn answer_waits(&mut self, running: Option<&Client>) {
+        let waiting: Vec<(ClientId, WaitFor, i64, u64)> = self
             .clients
             .iter()
             .filter_map(|client| match client.blocked {
-                Some(Blocked::Wait { replicas, offset, .. }) => Some((client.id, replicas, offset)),
+                Some(Blocked::Wait { on, replicas, offset, .. }) => Some((client.id, on, replicas, offset)),
                 _ => None,
             })
             .collect();
-        for (id, wanted, offset) in waiting {
-            let acked = self.acked(offset, running);
-            if acked >= wanted {
-                self.answer_wait(id, acked);
+        for (id, on, replicas, offset) in waiting {
+            if self.is_awaited(on, replicas, offset, running) {
+                self.answer_waiting(id, |server, client| {
+                    server.write_awaited_beside(client, on, offset, running);
+                });
             }
         }
     }
 
-    fn acked(&self, offset: u64, running: Option<&Client>) -> i64 {
-        replication::master::acknowledged_by(self.peers(running), replication::id::Offset(offset)) as i64
+    /// How many replicas have all up to an offset, in memory or on their disks.
+    pub(crate) fn acked(&self, on: WaitFor, offset: u64, running: Option<&Client>) -> i64 {
+        let (peers, offset) = (self.peers(running), replication::id::Offset(offset));
+        let count = match on {
+            WaitFor::Replicas => replication::master::acknowledged_by(peers, offset),
+            WaitFor::Disks { .. } => replication::master::fsynced_by(peers, offset),
+        };
+        count as i64
     }
 
-    fn answer_wait(&mut self, id: ClientId, acked: i64) {
-        self.answer_waiting(id, |_, client| client.writer().int(acked));
-    }
-
-    /// A WAIT's time is up: it gets the count as it is.
+    /// A wait's time is up: it is told how far it has come.
     pub(crate) fn finish_wait(&mut self, id: ClientId) {
-        if let Some(Blocked::Wait { offset, .. }) = self.clients.get(id).and_then(|client| client.blocked) {
-            let acked = self.acked(offset, None);
-            self.answer_wait(id, acked);
+        if let Some(Blocked::Wait { on, offset, .. }) = self.clients.get(id).and_then(|client| client.blocked)
+        {
+            self.answer_waiting(id, |server, client| server.write_awaited(client, on, offset));
         }
     }
 }
@@ -509,14 +521,13 @@ pub(crate) fn wait(server: &mut Server, client: &mut Client, args: Args<'_>) -> 
     let timeout_ms =
         parse_i64(args.at(2)).ok_or(CommandError::new("ERR timeout is not an integer or out of range"))?;
     let timeout_ms = u64::try_from(timeout_ms).map_err(|_| CommandError::new("ERR timeout is negative"))?;
-    let offset = client.write_offset;
-    let acked = server.acked(offset, None);
-    if acked >= replicas || client.state.has(State::IN_EXEC) {
-        client.writer().int(acked);
+    let (offset, on) = (client.write_offset, WaitFor::Replicas);
+    if server.is_awaited(on, replicas, offset, None) || client.state.has(State::IN_EXEC) {
+        server.write_awaited(client, on, offset);
         return Ok(());
     }
     let deadline_ms = (timeout_ms > 0).then(|| server.now.mono_ms.saturating_add(timeout_ms));
-    client.blocked = Some(Blocked::Wait { replicas, offset, deadline_ms });
+    client.blocked = Some(Blocked::Wait { on, replicas, offset, deadline_ms });
     server.blocking.set_deadline(client.id, deadline_ms);
     server.timer_changed = true;
     server.replicating.ask_for_acks();

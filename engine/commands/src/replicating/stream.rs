@@ -1,107 +1,83 @@
 //! What this server propagates: encoded once, kept in the backlog, copied to every attached replica.
 //!
-//! Bytes gather in `pending` while commands run and are handed on once a turn, so that a pipeline of
+//! Bytes gather in a [`Feed`](crate::feed::Feed) while commands run and are handed on once a turn, so that a pipeline of
 //! writes wakes each replica once.
 
-use resp::encode;
-
-use super::{Replicating, Transaction};
+use crate::scripting::Targets;
 use crate::server::Server;
 
-/// What opens a transaction in the stream.
-const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
-
-impl Replicating {
-    /// What is propagated from now on belongs together; false when it does already.
-    pub(crate) fn begin_transaction(&mut self) -> bool {
-        let begins = self.transaction == Transaction::None;
-        if begins {
-            self.transaction = Transaction::Begun;
-        }
-        begins
-    }
-
-    /// This server is about to follow another in the middle of a transaction: what that has propagated so far
-    /// is for nobody.
-    pub(super) fn abandon_transaction(&mut self) {
-        if let Transaction::Open { multi_at, .. } = self.transaction {
-            self.pending.truncate(multi_at);
-            self.stream_db = None;
-            self.transaction = Transaction::Begun;
-        }
-    }
-
-    fn append(&mut self, db: u32, args: &mut dyn ExactSizeIterator<Item = &[u8]>) {
-        if self.stream_db != Some(db) {
-            self.stream_db = Some(db);
-            self.pending.extend_from_slice(&replication::stream::select(db));
-        }
-        match &mut self.transaction {
-            Transaction::None => {}
-            Transaction::Begun => {
-                self.transaction = Transaction::Open { multi_at: self.pending.len(), commands: 1 };
-                self.pending.extend_from_slice(MULTI);
-            }
-            Transaction::Open { commands, .. } => *commands += 1,
-        }
-        encode::header(&mut self.pending, b'*', args.len());
-        for arg in args {
-            encode::bulk(&mut self.pending, arg);
-        }
-    }
-
-    /// The next command begins with SELECT: a replica joins that knows of no selected database.
-    pub(super) fn select_anew(&mut self) {
-        self.stream_db = None;
-    }
-}
-
 impl Server {
-    /// Adds a command to the stream, if this server is the head of it.
-    pub(crate) fn propagate<'a>(&mut self, db: u32, mut args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        if self.scripting.muted {
-            return;
+    /// Adds a command to the stream, if this server is the head of it, and to the append-only file.
+    pub(crate) fn propagate<'a>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]> + Clone) {
+        self.propagate_bytes(db, None, args);
+    }
+
+    /// The same for a command whose bytes may be there in the form they take in the stream.
+    #[inline]
+    pub(crate) fn propagate_bytes<'a>(
+        &mut self,
+        db: u32,
+        as_sent: Option<&[u8]>,
+        args: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+    ) {
+        let targets = self.scripting.targets;
+        if self.aof.takes_commands() && targets.has(Targets::AOF) {
+            self.feed_aof(db, as_sent, args.clone());
         }
-        if self.replicating.is_replica() {
+        if self.replicating.is_replica() || !targets.has(Targets::REPLICAS) {
             return;
         }
         if self.replicating.history.backlog().is_none() {
+            // Offsets count on: that is how waiting for the append-only file is told.
             self.replicating.history.feed(&[]);
             return;
         }
-        self.replicating.append(db, &mut args);
+        self.replicating.feed.append(db, as_sent, args);
+    }
+
+    /// Adds a command to the stream alone: one that is gone when it has run, and has no place in a file.
+    pub(crate) fn propagate_to_replicas<'a>(
+        &mut self,
+        db: u32,
+        args: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+    ) {
+        let targets = self.scripting.targets;
+        self.scripting.targets = Targets(targets.0 & Targets::REPLICAS.0);
+        self.propagate(db, args);
+        self.scripting.targets = targets;
     }
 
     /// Adds what stands for one command to the stream; several commands are a transaction.
     pub(crate) fn propagate_instead(&mut self, db: u32, commands: &[Vec<Vec<u8>>]) {
-        let begins = self.replicating.begin_transaction();
+        let begins = self.begin_transaction();
         for command in commands {
             self.propagate(db, command.iter().map(Vec::as_slice));
         }
         if begins {
-            self.end_transaction(db);
+            self.end_transaction();
         }
     }
 
-    /// EXEC or a script has run: what it propagated is closed off. A single command needs no transaction.
-    pub(crate) fn end_transaction(&mut self, db: u32) {
-        match std::mem::replace(&mut self.replicating.transaction, Transaction::None) {
-            Transaction::Open { multi_at, commands: 1 } => {
-                self.replicating.pending.drain(multi_at..multi_at + MULTI.len());
-            }
-            Transaction::Open { .. } => self.propagate(db, [&b"EXEC"[..]].into_iter()),
-            Transaction::None | Transaction::Begun => {}
-        }
+    /// What is propagated from now on belongs together; false when it does already.
+    pub(crate) fn begin_transaction(&mut self) -> bool {
+        self.aof.feed.begin_transaction();
+        self.replicating.feed.begin_transaction()
+    }
+
+    /// EXEC or a script has run: what it propagated is closed off.
+    pub(crate) fn end_transaction(&mut self) {
+        self.aof.feed.end_transaction();
+        self.replicating.feed.end_transaction();
     }
 
     /// Adds bytes of the master's own stream, for this server's replicas.
     pub(super) fn relay(&mut self, bytes: &[u8]) {
-        self.replicating.pending.extend_from_slice(bytes);
+        self.replicating.feed.bytes.extend_from_slice(bytes);
     }
 
-    /// Hands on what gathered in `pending`.
+    /// Hands on what has gathered.
     pub(crate) fn flush_replication(&mut self) {
-        if matches!(self.replicating.transaction, Transaction::Open { .. }) {
+        if self.replicating.feed.is_open() {
             // A script has been left in the middle: what it wrote goes out whole.
             return;
         }
@@ -109,12 +85,12 @@ impl Server {
             && !self.replicating.replicas.is_empty()
             && !self.replicating.is_replica()
         {
-            self.replicating.pending.extend_from_slice(replication::stream::GETACK);
+            self.replicating.feed.bytes.extend_from_slice(replication::stream::GETACK);
         }
-        if self.replicating.pending.is_empty() {
+        if self.replicating.feed.bytes.is_empty() {
             return;
         }
-        let bytes = std::mem::take(&mut self.replicating.pending);
+        let bytes = std::mem::take(&mut self.replicating.feed.bytes);
         self.replicating.history.feed(&bytes);
         self.replicating.lagging = !self.replicating.replicas.is_empty();
         for index in 0..self.replicating.replicas.len() {
@@ -125,8 +101,8 @@ impl Server {
             }
         }
         // The buffer's memory is used again.
-        self.replicating.pending = bytes;
-        self.replicating.pending.clear();
+        self.replicating.feed.bytes = bytes;
+        self.replicating.feed.bytes.clear();
     }
 
     /// A ping to the replicas now and then, so that they know their master lives.
@@ -139,7 +115,7 @@ impl Server {
             && self.gates.pause.is_none()
         {
             self.replicating.last_ping_ms = self.now.mono_ms;
-            self.replicating.pending.extend_from_slice(replication::stream::PING);
+            self.replicating.feed.bytes.extend_from_slice(replication::stream::PING);
         }
     }
 }

@@ -124,7 +124,9 @@ impl Server {
             handover,
             ..LinkConfig::new(&upstream.host, upstream.port, own_port as u16)
         };
-        upstream.link = Some(Link::new(config, position, self.now.mono_ms));
+        let mut link = Link::new(config, position, self.now.mono_ms);
+        link.synced(self.aof.synced_offset.map(Offset));
+        upstream.link = Some(link);
         let peer = Peer { address: format!("{}:{}", upstream.host, upstream.port), ..Peer::default() };
         let mut client = Client::new(self.clients.id_elsewhere(), peer, self.now.mono_ms);
         client.state.add(State::MASTER);
@@ -281,13 +283,16 @@ impl Server {
             return;
         }
         self.disconnect_replicas();
+        if self.aof.is_on() {
+            self.stop_aof();
+        }
         self.log(
             Level::Notice,
             format!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired),
         );
         let databases = loaded.dbs.len() as u32;
         self.replace_data(loaded.dbs);
-        self.replicating.pending.clear();
+        self.replicating.feed.bytes.clear();
         self.replicating.history.adopt(position);
         if let Some(client) = self.replicating.upstream.as_mut().and_then(|upstream| upstream.client.as_mut())
         {
@@ -295,6 +300,7 @@ impl Server {
             client.db = loaded.replication.map_or(0, |(_, _, db)| db).min(databases - 1);
         }
         self.link_input_inner(Input::Loaded);
+        self.restart_aof_after_sync();
     }
 
     /// Cuts the connection to the master, which is taken up again at once; false when it is not up.
@@ -317,6 +323,9 @@ impl Server {
     /// Runs the commands of the stream, and passes its bytes on as they are.
     pub(crate) fn apply_stream(&mut self, bytes: &[u8]) {
         let busy = self.scripting.suspended.is_some();
+        if !bytes.is_empty() && self.aof_refuses_stream() {
+            return;
+        }
         let Some(upstream) = &mut self.replicating.upstream else { return };
         if busy {
             // The stream waits as every client does; it is taken up when the script has ended.
@@ -393,7 +402,7 @@ impl Server {
         self.relay(&held);
     }
 
-    pub(super) fn acknowledge_to_master(&mut self) {
+    pub(crate) fn acknowledge_to_master(&mut self) {
         if let Some(link) = self.replicating.upstream.as_mut().and_then(|upstream| upstream.link.as_mut()) {
             link.acknowledge();
         }
@@ -413,7 +422,7 @@ impl Server {
         let id = super::new_id(&mut self.random);
         let line = self.replicating.history.shift_to(id);
         self.log(Level::Notice, line);
-        self.replicating.select_anew();
+        self.replicating.feed.select_anew();
         self.disconnect_replicas();
         self.replicating.without_replicas_since_ms = Some(self.now.mono_ms);
         self.config.settings.replicaof = None;
@@ -424,7 +433,7 @@ impl Server {
     /// This server follows another from here on, which is asked to become the master first if `handover` says
     /// so.
     pub(super) fn follow(&mut self, host: String, port: u16, handover: Handover) {
-        self.replicating.abandon_transaction();
+        self.replicating.feed.abandon_transaction();
         self.flush_replication();
         let earlier = self.replicating.upstream.take();
         let (position, stream_db) = match &earlier {

@@ -6,11 +6,9 @@ use types::Flags;
 
 use super::driver::Running;
 use crate::client::{Client, State};
+use crate::scripting::Targets;
 use crate::server::Server;
 use crate::table::Entry;
-
-/// Where a command's effects go: to replicas.
-const TO_REPLICAS: u8 = 2;
 
 impl Server {
     /// Runs a command for a script; its reply, or why it was not run.
@@ -30,7 +28,7 @@ impl Server {
             }
         };
         running.wrote |= entry.has(Flags::WRITE);
-        self.scripting.muted = replicate & TO_REPLICAS == 0;
+        self.scripting.targets = Targets(replicate);
         let protocol = if resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
         // The command runs as the client, into a buffer of its own.
         let out = std::mem::take(&mut client.out);
@@ -44,7 +42,7 @@ impl Server {
         client.state.set(State::IN_EXEC, was_in_exec);
         running.db = std::mem::replace(&mut client.db, db);
         client.protocol = protocol;
-        self.scripting.muted = false;
+        self.scripting.targets = Targets::ALL;
         Ok(std::mem::replace(&mut client.out, out))
     }
 

@@ -12,6 +12,7 @@ use types::{Now, Propagation};
 use crate::client::{Blocked, Client, ClientId, State};
 use crate::config::Level;
 use crate::dispatch::is_unwanted;
+use crate::scripting::Targets;
 use crate::server::Server;
 
 /// Time a suspended script gets with every tick.
@@ -100,7 +101,7 @@ impl Server {
             began: self.now,
             began_us,
             turn_began_us: began_us,
-            own_transaction: !client.state.has(State::IN_EXEC) && self.replicating.begin_transaction(),
+            own_transaction: !client.state.has(State::IN_EXEC) && self.begin_transaction(),
             kill: None,
             from_master: client.state.has(State::MASTER),
             calls: 0,
@@ -260,11 +261,11 @@ impl Server {
 
     fn script_ended(&mut self, client: &mut Client, running: &Running, finished: Finished) {
         if running.own_transaction {
-            self.end_transaction(running.db);
+            self.end_transaction();
         }
         // Its commands were propagated one by one.
         self.effects.propagation = Propagation::Nothing;
-        self.scripting.muted = false;
+        self.scripting.targets = Targets::ALL;
         match finished {
             Finished::Reply { bytes, failure, .. } => {
                 if let Some(failure) = failure.filter(|failure| !failure.counted) {

@@ -53,8 +53,32 @@ pub(crate) struct Scripting {
     machines: [Option<Machine>; 2],
     /// A script past its limit.
     pub(crate) suspended: Option<Box<Suspended>>,
-    /// What runs now goes neither to replicas nor into the log.
-    pub(crate) muted: bool,
+    /// Where what runs now goes.
+    pub(crate) targets: Targets,
+}
+
+/// Where a command's effects go, as `redis.set_repl` numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Targets(pub(crate) u8);
+
+impl Targets {
+    /// The append-only file.
+    pub(crate) const AOF: Targets = Targets(1);
+    /// Replicas.
+    pub(crate) const REPLICAS: Targets = Targets(2);
+    /// Both.
+    pub(crate) const ALL: Targets = Targets(3);
+
+    /// Whether `target` is among them.
+    pub(crate) fn has(self, target: Targets) -> bool {
+        self.0 & target.0 != 0
+    }
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self::ALL
+    }
 }
 
 /// What INFO tells of scripts.

@@ -54,6 +54,8 @@ pub struct Link {
     phase: Phase,
     /// What has been applied, and can be asked to be continued.
     position: Option<Position>,
+    /// How much of it is on this server's disk, where it keeps an append-only file.
+    synced: Option<Offset>,
     /// The stream up to where it has been received.
     received: Offset,
     /// A line that has not ended yet.
@@ -75,6 +77,7 @@ impl Link {
             config,
             phase: Phase::Waiting { until_ms: now_ms },
             position,
+            synced: None,
             received: position.map_or(Offset(0), |position| position.offset),
             line: Vec::new(),
             attempted_ms: now_ms,
@@ -178,10 +181,16 @@ impl Link {
         position.offset = position.offset.plus(bytes);
     }
 
+    /// Tells up to which offset all is on this server's disk; none when it keeps no such file. Acknowledgements
+    /// say so from now on.
+    pub fn synced(&mut self, offset: Option<Offset>) {
+        self.synced = offset;
+    }
+
     /// Acknowledges now what has been applied: the answer to `REPLCONF GETACK *` from the master.
     pub fn acknowledge(&mut self) {
         if let (Phase::Online { .. }, Some(position)) = (&self.phase, self.position) {
-            self.send(stream::ack(position.offset));
+            self.send(stream::ack(position.offset, self.synced));
         }
     }
 

@@ -51,8 +51,13 @@ pub(super) fn reload(server: &mut Server, client: &mut Client, args: Args<'_>) -
     Ok(())
 }
 
-pub(super) fn loadaof(_: &mut Server, _: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
-    Err(CommandError::new("ERR There is no append-only file: appendonly is off"))
+pub(super) fn loadaof(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    if let Err(reason) = server.load_aof_again() {
+        server.log(Level::Warning, format!("DEBUG LOADAOF failed: {reason}"));
+        return Err(CommandError::new("ERR Error trying to load the AOF files, check server logs."));
+    }
+    client.writer().ok();
+    Ok(())
 }
 
 pub(super) fn populate(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {

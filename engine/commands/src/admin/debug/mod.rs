@@ -125,6 +125,8 @@ fn help_(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), Command
 }
 
 const HELP: &[&str] = &[
+    "AOF-FLUSH-SLEEP <microseconds>",
+    "    Sleep before each write to the append-only file.",
     "ASSERT | PANIC | SEGFAULT | OOM",
     "    End the process as a broken invariant, a bad access or a lack of memory would.",
     "CHANGE-REPL-ID",
@@ -149,7 +151,7 @@ const HELP: &[&str] = &[
     "LISTPACK <key> | QUICKLIST <key> [<0|1>]",
     "    Write what is known of a value's inside to the log.",
     "LOADAOF",
-    "    Load the append-only file, where there is one.",
+    "    Load the append-only file in place of the data.",
     "LOG <message>",
     "    Write <message> to the log.",
     "OBJECT <key>",
@@ -179,7 +181,7 @@ const HELP: &[&str] = &[
     "    Tell whether a pattern of KEYS matches a string.",
     "STRUCTSIZE",
     "    Tell the sizes of some structures.",
-    "AOF-FLUSH-SLEEP <microseconds> | DICT-RESIZING <0|1> |",
+    "DICT-RESIZING <0|1> |",
     "QUICKLIST-PACKED-THRESHOLD <size> | REPLYBUFFER <what> <value>",
     "    Taken without effect: this server has nothing that they would tune.",
 ];

@@ -61,8 +61,9 @@ pub(super) fn flag(_: &mut Server, client: &mut Client, args: Args<'_>) -> Outco
     Ok(())
 }
 
-pub(super) fn aof_flush_sleep(_: &mut Server, client: &mut Client, args: Args<'_>) -> Outcome {
-    parse_i64(args.at(2)).ok_or(CommandError::NotAnInteger)?;
+pub(super) fn aof_flush_sleep(server: &mut Server, client: &mut Client, args: Args<'_>) -> Outcome {
+    let sleep_us = parse_i64(args.at(2)).ok_or(CommandError::NotAnInteger)?;
+    server.aof.debug_sleep_us = sleep_us.max(0) as u64;
     client.writer().ok();
     Ok(())
 }
@@ -113,7 +114,7 @@ pub(super) fn leak(_: &mut Server, client: &mut Client, args: Args<'_>) -> Outco
 }
 
 pub(super) fn replicate(server: &mut Server, client: &mut Client, args: Args<'_>) -> Outcome {
-    server.propagate(client.db, args.from(2).iter());
+    server.propagate_to_replicas(client.db, args.from(2).iter());
     client.writer().ok();
     Ok(())
 }
