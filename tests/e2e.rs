@@ -11,6 +11,8 @@ mod e2e {
     mod cases;
     mod declarations;
     mod differential;
+    mod engine_aof;
+    mod engine_aof_damaged;
     mod engine_clients;
     mod engine_damaged;
     mod engine_failover;

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod dataset;
+pub mod everything;
 pub mod node;
 pub mod python;
 pub mod random;
