@@ -153,6 +153,12 @@ impl Server {
                 self.log(Level::Notice, line);
             }
         }
+        self.want_snapshot_for(client);
+        Ok(())
+    }
+
+    /// A replica waits for a snapshot: it is begun now, or when what runs has ended.
+    fn want_snapshot_for(&mut self, client: &Client) {
         match self.persistence.running.map(|running| running.target) {
             Some(SnapshotTarget::File) => {
                 self.log(
@@ -176,7 +182,6 @@ impl Server {
             }
             None => self.persistence.sync_wanted = true,
         }
-        Ok(())
     }
 
     fn continue_replica(&mut self, client: &mut Client, name: &str, from: replication::id::Offset) {
