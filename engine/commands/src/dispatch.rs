@@ -231,7 +231,7 @@ impl Server {
         let reply_from = client.out.len();
         let retrying = client.state.has(State::RETRYING);
         self.stats.commands += u64::from(!retrying);
-        let in_run = self.is_timed_in_runs(entry);
+        let in_run = self.is_timed_in_runs(entry, args);
         let start_ns = if in_run { 0 } else { self.begin_alone(client, entry, args) };
         let result = match entry.run {
             Run::Data(handler) => {

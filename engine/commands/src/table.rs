@@ -11,6 +11,9 @@ use crate::client::Client;
 use crate::sentinel_mode;
 use crate::server::Server;
 
+/// Arguments that a fast command sees to in no time.
+const FEW_ARGUMENTS: usize = 8;
+
 /// The code of a command that needs more than the data.
 pub(crate) type AdminHandler = fn(&mut Server, &mut Client, Args<'_>) -> Result<(), CommandError>;
 
@@ -35,8 +38,8 @@ pub(crate) struct Entry {
     pub(crate) first_key: usize,
     /// Number in [`Table::entries`] order, subcommands included: for statistics and access control.
     pub(crate) number: usize,
-    /// Its cost does not depend on the data.
-    pub(crate) constant_time: bool,
+    /// With at most so many arguments it costs little whatever the data; 0 when that cannot be said.
+    pub(crate) quick_up_to: usize,
     /// ACL categories.
     pub(crate) categories: Categories,
 }
@@ -166,13 +169,24 @@ fn entry<H: Copy>(
     Entry {
         meta: &command.meta,
         name: Cow::Borrowed(name),
-        constant_time: matches!(run_, Run::Data(_)) && command.meta.complexity == "O(1)",
+        quick_up_to: if matches!(run_, Run::Data(_)) { quick_up_to(&command.meta) } else { 0 },
         run: run_,
         subcommands: command.subcommands.iter().map(|sub| entry(sub, run, Some(name), count)).collect(),
         full_name: parent.map_or_else(|| name.to_string(), |parent| format!("{parent}|{name}")),
         first_key: command.meta.first_key_index().unwrap_or(0),
         number,
         categories: Categories::of(&command.meta),
+    }
+}
+
+/// Arguments with which a command is quick whatever the data: its cost is constant, or it is a fast one, whose
+/// cost grows with what is given, or with a count where it takes one.
+fn quick_up_to(meta: &Meta) -> usize {
+    match meta.complexity == "O(1)" {
+        true => usize::MAX,
+        false if !meta.flags.has(Flags::FAST) => 0,
+        false if meta.args.contains("[count") => meta.arity.unsigned_abs() as usize,
+        false => FEW_ARGUMENTS,
     }
 }
 
@@ -210,5 +224,17 @@ mod tests {
              shutdown subscribe unsubscribe"
         );
         assert!(TABLE.find(b"sentinel").is_none());
+    }
+    #[test]
+    fn what_is_timed_with_its_neighbours_is_quick_whatever_the_data() {
+        let check = |name: &str, expected: usize| {
+            assert_eq!(TABLE.find(name.as_bytes()).unwrap().quick_up_to, expected, "{name}");
+        };
+        check("get", usize::MAX);
+        check("lpush", FEW_ARGUMENTS);
+        check("lpop", 2);
+        check("zrange", 0);
+        check("flushall", 0);
+        check("eval", 0);
     }
 }

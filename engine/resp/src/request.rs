@@ -235,6 +235,17 @@ impl Parser {
             if inline && !line_end && !batch.is_empty() {
                 break;
             }
+            if !inline && self.left.is_none() && limits.trust == Trust::Authenticated {
+                let first_span = batch.spans.len() as u32;
+                if let Some(length) = whole(&buffer[start..], limits.max_bulk_bytes, &mut batch.spans) {
+                    let span_count = batch.spans.len() as u32 - first_span;
+                    let end = start + length;
+                    batch.commands.push(Parsed { first_span, span_count, start, end });
+                    start = end;
+                    continue;
+                }
+                batch.spans.truncate(first_span as usize);
+            }
             let progress = match inline {
                 false => self.multibulk(&buffer[start..], limits)?,
                 true => self.inline(&mut buffer[start..])?,
@@ -352,6 +363,46 @@ impl Parser {
         self.at = end + 1;
         Ok(if self.spans.is_empty() { Progress::Empty } else { Progress::Command })
     }
+}
+
+/// A command that is there as a whole and has nothing unusual: its spans are added, its length is given.
+/// `None` says nothing about it but that the thorough way must look, whatever was added.
+#[inline]
+fn whole(input: &[u8], max_bulk_bytes: u32, spans: &mut Vec<Span>) -> Option<usize> {
+    let (count, mut at) = short_number(input, 1)?;
+    if count == 0 {
+        return None;
+    }
+    for _ in 0..count {
+        if input.get(at) != Some(&b'$') {
+            return None;
+        }
+        let (length, start) = short_number(input, at + 1)?;
+        at = start + length as usize + 2;
+        if at > input.len() || length > max_bulk_bytes {
+            return None;
+        }
+        spans.push(Span { start: start as u32, length });
+    }
+    Some(at)
+}
+
+/// A number of at most four digits and its line's end, as `(number, where the next line begins)`.
+#[inline(always)]
+fn short_number(input: &[u8], at: usize) -> Option<(u32, usize)> {
+    let digit =
+        |at: usize| input.get(at).map(|byte| u32::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);
+    let mut number = digit(at)?;
+    let mut at = at + 1;
+    // A leading zero is no number, but alone.
+    if number > 0 {
+        for _ in 0..3 {
+            let Some(next) = digit(at) else { break };
+            number = number * 10 + next;
+            at += 1;
+        }
+    }
+    (input.get(at) == Some(&b'\r')).then_some((number, at + 2))
 }
 
 /// The text between a type byte at `at` and its line's end, and where the next line begins.

@@ -1,7 +1,7 @@
 //! How long commands take, at little cost.
 //!
-//! Reading the clock costs as much as a tenth of a pipelined GET. So data commands whose cost does not
-//! depend on the data are timed together as long as they follow each other: one reading ends the run and
+//! Reading the clock costs as much as a tenth of a pipelined GET. So data commands whose cost is small
+//! whatever the data are timed together as long as they follow each other: one reading ends the run and
 //! begins the next, and each of the run gets an equal share. Everything else is timed alone. When somebody
 //! looks closely (a low threshold of the slow log, or any of latencies), everything is.
 
@@ -45,8 +45,8 @@ impl Server {
     }
 
     /// Whether a command may be timed together with its neighbours.
-    pub(crate) fn is_timed_in_runs(&self, entry: &Entry) -> bool {
-        entry.constant_time && !self.timing.closely
+    pub(crate) fn is_timed_in_runs(&self, entry: &Entry, args: Args<'_>) -> bool {
+        args.len() <= entry.quick_up_to && !self.timing.closely
     }
 
     /// A command that is timed with its neighbours has run.
