@@ -19,6 +19,7 @@ mod bucket;
 mod db;
 mod expire;
 mod hash;
+pub mod lzf;
 mod object;
 #[allow(unsafe_code)]
 mod packed;

@@ -47,5 +47,5 @@
 
 pub mod aof;
 pub mod crc64;
-pub mod lzf;
+pub use keyspace::lzf;
 pub mod rdb;

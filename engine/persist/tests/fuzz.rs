@@ -44,8 +44,13 @@ fn hold(object: &Object, limits: &Limits) {
     assert_eq!(again.kind(), object.kind());
     match (object, &again) {
         (Object::List(one), Object::List(other)) => {
-            assert!(one.iter().eq(other.iter()));
-            assert_eq!(one.iter().count(), one.len());
+            let [one_by_one, others] = [one, other].map(|list| {
+                let mut elements = Vec::new();
+                list.for_each(|element| elements.push(element.to_cow().into_owned()));
+                elements
+            });
+            assert_eq!(one_by_one, others);
+            assert_eq!(one_by_one.len(), one.len());
         }
         (Object::Set(one), Object::Set(other)) => {
             assert!(one.iter().all(|member| one.contains_value(member) && other.contains_value(member)));

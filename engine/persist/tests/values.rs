@@ -37,8 +37,12 @@ fn unordered(value: &Restored) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
             .iter()
             .map(|(field, value)| (field.to_cow().into_owned(), value.to_cow().into_owned()))
             .collect(),
-        Restored::Object(Object::List(list)) if list.get(0) == Some(Value::Bytes(b"element 0")) => {
-            return Some(list.iter().map(|element| (element.to_cow().into_owned(), Vec::new())).collect());
+        Restored::Object(Object::List(list))
+            if list.show(0, |first| first == Value::Bytes(b"element 0")) == Some(true) =>
+        {
+            let mut elements = Vec::new();
+            list.for_each(|element| elements.push((element.to_cow().into_owned(), Vec::new())));
+            return Some(elements);
         }
         _ => return None,
     };

@@ -63,5 +63,5 @@ fn lists_are_alike() {
 
 #[test]
 fn lists_of_small_nodes_are_alike() {
-    compare_with(LISTS, &["--list-max-listpack-size", "4"]);
+    compare_with(LISTS, &["--list-max-listpack-size", "4", "--list-compress-depth", "1"]);
 }

@@ -79,6 +79,16 @@ impl Listpack {
         self.0.len()
     }
 
+    /// The elements as they lie in memory.
+    pub(super) fn elements(&self) -> &[u8] {
+        self.0.bytes()
+    }
+
+    /// One of such bytes, of which the number of elements is known.
+    pub(super) fn from_elements(bytes: &[u8], count: usize) -> Listpack {
+        Listpack(Block::from_bytes(bytes, u16::try_from(count).unwrap_or(UNCOUNTED)))
+    }
+
     /// The length of the encoded form in bytes.
     pub fn encoded_len(&self) -> usize {
         HEADER_BYTES + self.0.len() + 1

@@ -20,7 +20,7 @@ pub use dict::Dict;
 pub use hash::Hash;
 pub use intset::Intset;
 pub use limits::Limits;
-pub use list::{Iter as ListIter, List, Part, Side};
+pub use list::{List, Part, Side};
 pub use listpack::{Composer, End, Invalid, Iter, Listpack, Position};
 pub use set::Set;
 pub use sorted_set::{Direction, LexBound, LexRange, Members, ScoreBound, ScoreRange, Scored, SortedSet};

@@ -59,8 +59,18 @@ impl CommandWriter {
     pub fn key(&mut self, key: &[u8], value: Data<'_>, expires_at_ms: Option<i64>) {
         match value {
             Data::String(value) => self.command(&[b"SET", key, value.as_bytes(&mut Digits::new())]),
-            Data::List(list) => self.elements(b"RPUSH", key, list.len(), list.iter()),
-            Data::Set(set) => self.elements(b"SADD", key, set.len(), set.iter()),
+            Data::List(list) => {
+                let mut index = 0;
+                list.for_each(|element| {
+                    self.element(b"RPUSH", key, list.len(), index, element);
+                    index += 1;
+                });
+            }
+            Data::Set(set) => {
+                for (index, member) in set.iter().enumerate() {
+                    self.element(b"SADD", key, set.len(), index, member);
+                }
+            }
             Data::SortedSet(set) => {
                 self.pairs(b"ZADD", key, set.len(), set.iter(0..set.len()), |writer, (member, score)| {
                     writer.score(score);
@@ -106,19 +116,12 @@ impl CommandWriter {
         self.word(&text);
     }
 
-    fn elements<'a>(
-        &mut self,
-        name: &[u8],
-        key: &[u8],
-        length: usize,
-        elements: impl Iterator<Item = Value<'a>>,
-    ) {
-        for (index, element) in elements.enumerate() {
-            if index % ITEMS_A_COMMAND == 0 {
-                self.begin(2 + (length - index).min(ITEMS_A_COMMAND), name, key);
-            }
-            self.value(element);
+    /// The element with this number of so many, behind the beginning of a command where one is due.
+    fn element(&mut self, name: &[u8], key: &[u8], length: usize, index: usize, element: Value<'_>) {
+        if index.is_multiple_of(ITEMS_A_COMMAND) {
+            self.begin(2 + (length - index).min(ITEMS_A_COMMAND), name, key);
         }
+        self.value(element);
     }
 
     fn pairs<T>(

@@ -3,7 +3,7 @@
 //! A command that takes what it waited for, or from one of several keys, is replicated as the LPOP or RPOP
 //! that it came to.
 
-use keyspace::values::{End, List};
+use keyspace::values::{Direction, End, List};
 use keyspace::{Kind, Updated};
 use resp::{Args, Writer};
 
@@ -73,10 +73,11 @@ fn take_several<'a>(
         let (len, count) = (list.len(), count.min(list.len()));
         lead(out, key.bytes);
         out.array(count);
-        match end {
-            End::Front => list.iter().take(count).for_each(|value| write_value(out, value)),
-            End::Back => list.iter_back_from(len - 1).take(count).for_each(|value| write_value(out, value)),
-        }
+        let (start, direction) = match end {
+            End::Front => (0, Direction::Forward),
+            End::Back => (len - 1, Direction::Backward),
+        };
+        list.show_some(start, direction, count, |value| write_value(out, value));
         list.remove_range(if end == End::Front { 0 } else { len - count }, count, limits);
         count
     })

@@ -1,11 +1,13 @@
 //! Reading lists: LLEN, LINDEX, LRANGE, LPOS.
 
+use std::ops::ControlFlow;
+
 use keyspace::Value;
-use keyspace::values::List;
+use keyspace::values::{Direction, List};
 use resp::{Args, Writer};
 
 use crate::arguments::{integer, integer_from, is_word};
-use crate::replies::{write_or_null, write_value};
+use crate::replies::write_value;
 use crate::{CommandError, Ctx};
 
 pub(super) fn llen(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {
@@ -22,7 +24,9 @@ pub(super) fn lindex(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandErr
             return Ok(());
         };
         let index = integer(args.at(2))?;
-        write_or_null(out, list.get(index));
+        if list.show(index, |value| write_value(out, value)).is_none() {
+            out.null();
+        }
         Ok(())
     })
 }
@@ -48,7 +52,7 @@ pub(super) fn lrange(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandErr
         };
         let (start, count) = part(start, end, list.len());
         out.array(count);
-        list.iter_from(start).take(count).for_each(|value| write_value(out, value));
+        list.show_some(start, Direction::Forward, count, |value| write_value(out, value));
         Ok(())
     })
 }
@@ -92,22 +96,33 @@ impl Search {
     }
 
     /// The places of the matches.
-    fn matches<'l>(&self, list: &'l List, wanted: &'l [u8]) -> impl Iterator<Item = usize> + use<'l> {
+    fn matches(&self, list: &List, wanted: &[u8]) -> Vec<usize> {
         let (len, wanted) = (list.len(), Value::of_text(wanted));
-        let backwards = self.rank < 0;
-        let values = if backwards { list.iter_back_from(len - 1) } else { list.iter() };
-        let max_len = if self.max_len == 0 { usize::MAX } else { self.max_len as usize };
-        let found = values.take(max_len).enumerate().filter(move |(_, value)| *value == wanted);
-        let skipped = self.rank.unsigned_abs() - 1;
-        let count = match self.count {
+        let (start, direction) = match self.rank < 0 {
+            true => (len - 1, Direction::Backward),
+            false => (0, Direction::Forward),
+        };
+        let most = match self.count {
             None => 1,
             Some(0) => usize::MAX,
             Some(count) => count as usize,
         };
-        found
-            .skip(skipped as usize)
-            .take(count)
-            .map(move |(index, _)| if backwards { len - 1 - index } else { index })
+        let max_len = if self.max_len == 0 { usize::MAX } else { self.max_len as usize };
+        let (mut places, mut skip) = (Vec::new(), self.rank.unsigned_abs() - 1);
+        let mut looked_at = 0;
+        let _ = list.visit(start, direction, |value| {
+            if looked_at == max_len || places.len() == most {
+                return ControlFlow::Break(());
+            }
+            if value == wanted && skip > 0 {
+                skip -= 1;
+            } else if value == wanted {
+                places.push(if direction == Direction::Backward { len - 1 - looked_at } else { looked_at });
+            }
+            looked_at += 1;
+            ControlFlow::Continue(())
+        });
+        places
     }
 }
 
@@ -117,14 +132,13 @@ const RANK_ZERO: &str = "ERR RANK can't be zero: use 1 to start from the first m
 pub(super) fn lpos(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {
     let search = Search::parse(args.from(3))?;
     ctx.read_as(ctx.first_key(args), |list: Option<&List>, out: &mut Writer<'_>| {
-        let mut places = list.map(|list| search.matches(list, args.at(2))).into_iter().flatten();
+        let places = list.map(|list| search.matches(list, args.at(2))).unwrap_or_default();
         match search.count {
-            None => match places.next() {
-                Some(place) => out.int(place as i64),
+            None => match places.first() {
+                Some(place) => out.int(*place as i64),
                 None => out.null(),
             },
             Some(_) => {
-                let places: Vec<usize> = places.collect();
                 out.array(places.len());
                 places.into_iter().for_each(|place| out.int(place as i64));
             }

@@ -14,7 +14,7 @@ mod tests;
 
 use std::ops::Range;
 
-use keyspace::values::{End, Limits, List};
+use keyspace::values::{Direction, End, Limits, List};
 use keyspace::{Data, Expiry, Value};
 use resp::Args;
 
@@ -111,15 +111,7 @@ fn load(
             }
         };
         Ok(match entry.data() {
-            Data::List(list) => {
-                let mut walk: Box<dyn Iterator<Item = Value<'_>>> = match options.by {
-                    By::Nothing if options.descending => {
-                        Box::new(list.iter_back_from(list.len().saturating_sub(1)))
-                    }
-                    _ => Box::new(list.iter()),
-                };
-                take(&mut walk, list.len(), options)
-            }
+            Data::List(list) => load_list(list, options),
             Data::Set(set) => {
                 if options.by == By::Nothing && options.store.is_some() {
                     (options.by, options.alpha) = (By::Element, true);
@@ -137,6 +129,29 @@ fn load(
             _ => return Err(CommandError::WrongType),
         })
     })
+}
+
+fn load_list(list: &List, options: &Options<'_>) -> (Vec<Vec<u8>>, Range<usize>) {
+    let (len, mut elements) = (list.len(), Vec::new());
+    let window = options.window(len);
+    let mut take = |start, direction, count| {
+        list.show_some(start, direction, count, |value| elements.push(owned(value)));
+    };
+    let window = match options.by {
+        By::Nothing if options.descending => {
+            take(len.wrapping_sub(1 + window.start), Direction::Backward, window.len());
+            0..window.len()
+        }
+        By::Nothing => {
+            take(window.start, Direction::Forward, window.len());
+            0..window.len()
+        }
+        _ => {
+            take(0, Direction::Forward, len);
+            window
+        }
+    };
+    (elements, window)
 }
 
 fn owned(value: Value<'_>) -> Vec<u8> {

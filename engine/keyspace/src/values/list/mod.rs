@@ -2,26 +2,28 @@
 //!
 //! - `fill`: how much a node holds.
 //! - `quicklist`: the form of long lists.
-//! - `iter`: walking.
+//! - `node`: a piece of those, compressed when it is far from both ends.
+//! - `walk`: reading.
 //!
 //! A list turns into a quicklist before elements come that would pass the limits of one node, and back
 //! when what is left takes no more than half of that, as in Redis 7.2. What is added is reckoned by its
-//! text, not by the bytes it will take. Interior nodes are not compressed: `list-compress-depth` has no
-//! effect on what a list holds or how it behaves.
+//! text, not by the bytes it will take. A list keeps the `list-compress-depth` of the moment it became long.
 
 mod fill;
-mod iter;
+mod node;
 mod quicklist;
 #[cfg(test)]
 mod tests;
+mod walk;
 
-pub use iter::Iter;
+use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 use fill::Fill;
-use iter::Direction;
-use quicklist::{Node, Place, Quicklist};
+use node::Node;
+use quicklist::{Place, Quicklist};
 
-use super::{End, Limits, Listpack};
+use super::{Direction, End, Limits, Listpack};
 use crate::value::{Encoding, Value};
 
 /// On which side of another element a new one goes.
@@ -34,12 +36,12 @@ pub enum Side {
 }
 
 /// A piece of a list, as it is stored.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Part<'a> {
     /// Some elements.
-    Packed(&'a Listpack),
+    Packed(Cow<'a, Listpack>),
     /// One large element.
-    Plain(&'a [u8]),
+    Plain(Cow<'a, [u8]>),
 }
 
 /// A sequence of strings.
@@ -84,7 +86,7 @@ impl List {
 
     /// Roughly how many allocations freeing it takes.
     pub fn free_effort(&self) -> usize {
-        self.parts().len()
+        self.node_count()
     }
 
     /// Whether its key goes away for want of elements.
@@ -110,14 +112,6 @@ impl List {
 
     // --- Reading ---
 
-    /// The element with this number; negative numbers count from the end, -1 being the last.
-    pub fn get(&self, index: i64) -> Option<Value<'_>> {
-        match &self.form {
-            Form::Small(elements) => elements.seek(index).map(|at| elements.get(at)),
-            Form::Long(list) => self.index(index).map(|index| list.get(list.locate(index))),
-        }
-    }
-
     /// A place counted from the front, if there is an element.
     fn index(&self, index: i64) -> Option<usize> {
         let len = self.len();
@@ -132,45 +126,25 @@ impl List {
         }
     }
 
-    /// All elements in order.
-    pub fn iter(&self) -> Iter<'_> {
-        Iter::from(self, Direction::Forwards, 0, 0)
-    }
-
-    /// The element at `index` and those behind it; none when there is no such element.
-    pub fn iter_from(&self, index: usize) -> Iter<'_> {
-        self.walk(Direction::Forwards, index)
-    }
-
-    /// The element at `index` and those before it, in reverse order.
-    pub fn iter_back_from(&self, index: usize) -> Iter<'_> {
-        self.walk(Direction::Backwards, index)
-    }
-
-    fn walk(&self, direction: Direction, index: usize) -> Iter<'_> {
-        if index >= self.len() {
-            return Iter::from(self, direction, usize::MAX, 0);
-        }
-        let Place { node, offset } = self.place(index);
-        Iter::from(self, direction, node, offset)
-    }
-
     /// The pieces it is stored in, in order: what a file of it holds.
     pub fn parts(&self) -> impl ExactSizeIterator<Item = Part<'_>> {
-        let count = match &self.form {
-            Form::Small(_) => 1,
-            Form::Long(list) => list.nodes().len(),
-        };
-        (0..count).map(|node| match self.part(node) {
+        (0..self.node_count()).map(|node| match self.part(node) {
             Some(part) => part,
             None => unreachable!("a list has fewer parts than it counts"),
         })
     }
 
+    fn node_count(&self) -> usize {
+        match &self.form {
+            Form::Small(_) => 1,
+            Form::Long(list) => list.nodes().len(),
+        }
+    }
+
     fn part(&self, node: usize) -> Option<Part<'_>> {
         match &self.form {
-            Form::Small(elements) => (node == 0).then_some(Part::Packed(elements)),
-            Form::Long(list) => list.nodes().get(node).map(Part::from),
+            Form::Small(elements) => (node == 0).then_some(Part::Packed(Cow::Borrowed(elements))),
+            Form::Long(list) => list.nodes().get(node).map(Node::part),
         }
     }
 
@@ -194,6 +168,9 @@ impl List {
         match &self.form {
             Form::Small(_) => self.make_room(0, 0, limits),
             Form::Long(_) => self.become_small(Fill::of(limits)),
+        }
+        if let Form::Long(list) = &mut self.form {
+            list.set_depth(depth(limits));
         }
     }
 
@@ -294,7 +271,17 @@ impl List {
     pub fn insert_beside(&mut self, pivot: &[u8], side: Side, element: &[u8], limits: &Limits) -> bool {
         self.make_room(element.len(), 1, limits);
         let pivot = Value::of_text(pivot);
-        let Some(index) = self.iter().position(|value| value == pivot) else { return false };
+        let mut index = 0;
+        let found = self.visit(0, Direction::Forward, |value| {
+            if value == pivot {
+                return ControlFlow::Break(());
+            }
+            index += 1;
+            ControlFlow::Continue(())
+        });
+        if found.is_continue() {
+            return false;
+        }
         let index = if side == Side::After { index + 1 } else { index };
         let len = self.len();
         match &mut self.form {
@@ -315,7 +302,7 @@ impl List {
             && Fill::of(limits)
                 .is_exceeded(elements.encoded_len().saturating_add(bytes), elements.len() + count)
         {
-            self.lengthen();
+            self.lengthen().set_depth(depth(limits));
         }
     }
 
@@ -341,4 +328,9 @@ impl List {
             self.form = Form::Small(elements);
         }
     }
+}
+
+/// Nodes at each end that `list-compress-depth` leaves alone.
+fn depth(limits: &Limits) -> usize {
+    usize::try_from(limits.list_compress_depth).unwrap_or(0)
 }

@@ -2,58 +2,20 @@
 //!
 //! An element from `list_plain_bytes` on is a node of its own. Every node counts its elements, so that a
 //! place in the list is found without looking into the nodes on the way.
+//!
+//! With a depth, nodes farther than that from both ends are compressed (`node`). A node that is changed is
+//! restored first; whatever changes a node inside, or how many there are, ends with [`Quicklist::tend`].
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::fill::Fill;
+use super::node::Node;
 use crate::value::Value;
 use crate::values::{End, Limits, Listpack};
 
-/// Bytes that an element takes beside its own, at most: what Redis reckons with.
-const ELEMENT_OVERHEAD_BYTES: usize = 8;
 /// What merging two listpacks saves: their header and end are there once.
 const MERGED_AWAY_BYTES: usize = 11;
-
-/// A node.
-#[derive(Clone, Debug)]
-pub(super) enum Node {
-    Packed { count: u32, elements: Listpack },
-    Plain(Box<[u8]>),
-}
-
-impl Node {
-    pub(super) fn packed(elements: Listpack) -> Node {
-        Node::Packed { count: elements.len() as u32, elements }
-    }
-
-    fn of(element: &[u8], limits: &Limits) -> Node {
-        match element.len() >= limits.list_plain_bytes {
-            true => Node::Plain(element.into()),
-            false => Node::packed([element].into_iter().collect()),
-        }
-    }
-
-    pub(super) fn count(&self) -> usize {
-        match self {
-            Node::Packed { count, .. } => *count as usize,
-            Node::Plain(_) => 1,
-        }
-    }
-
-    fn heap_bytes(&self) -> usize {
-        match self {
-            Node::Packed { elements, .. } => elements.heap_bytes(),
-            Node::Plain(bytes) => bytes.len(),
-        }
-    }
-
-    /// Whether one more element may be added.
-    fn takes(&self, element: &[u8], limits: &Limits) -> bool {
-        let Node::Packed { count, elements } = self else { return false };
-        let bytes = elements.encoded_len() + element.len() + ELEMENT_OVERHEAD_BYTES;
-        element.len() < limits.list_plain_bytes && !Fill::of(limits).is_exceeded(bytes, *count as usize + 1)
-    }
-}
 
 /// Where an element is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +30,8 @@ pub(super) struct Quicklist {
     len: usize,
     /// Memory of the nodes' contents.
     bytes: usize,
+    /// Nodes at each end that are not compressed; 0 when none is.
+    depth: usize,
 }
 
 impl Quicklist {
@@ -92,9 +56,56 @@ impl Quicklist {
         }
         match self.remove_node(0) {
             Node::Packed { elements, .. } => Some(elements),
-            Node::Plain(_) => unreachable!("the node was looked at"),
+            Node::Plain(_) | Node::Frozen(_) => unreachable!("the node was looked at"),
         }
     }
+
+    // --- Compression ---
+
+    /// So many nodes at each end are not to be compressed, all others are; none when it is 0.
+    pub(super) fn set_depth(&mut self, depth: usize) {
+        self.depth = depth;
+        self.tend(0..self.nodes.len());
+    }
+
+    /// After a change: what is near an end lies open, and the nodes that were `touched`, and those that may have
+    /// moved away from the ends, are compressed.
+    fn tend(&mut self, touched: Range<usize>) {
+        if self.depth == 0 {
+            return;
+        }
+        let (len, depth) = (self.nodes.len(), self.depth);
+        for near in 0..depth.min(len) {
+            self.thaw(near);
+            self.thaw(len - 1 - near);
+        }
+        if len > 2 * depth {
+            (touched.start.max(depth)..touched.end.min(len - depth)).for_each(|at| self.freeze(at));
+            self.freeze(depth);
+            self.freeze(len - 1 - depth);
+        }
+    }
+
+    fn freeze(&mut self, at: usize) {
+        if let Some(frozen) = self.nodes[at].frozen() {
+            self.exchange(at, frozen);
+        }
+    }
+
+    fn thaw(&mut self, at: usize) {
+        if let Node::Frozen(frozen) = &self.nodes[at] {
+            let thawed = frozen.thawed();
+            self.exchange(at, thawed);
+        }
+    }
+
+    fn exchange(&mut self, at: usize, node: Node) {
+        self.bytes += node.heap_bytes();
+        self.bytes -= self.nodes[at].heap_bytes();
+        self.nodes[at] = node;
+    }
+
+    // --- Nodes ---
 
     pub(super) fn insert_node(&mut self, at: usize, node: Node) {
         self.bytes += node.heap_bytes();
@@ -118,6 +129,7 @@ impl Quicklist {
 
     /// Changes a node's listpack, keeping count; a node that is left empty goes away.
     fn change<R>(&mut self, at: usize, f: impl FnOnce(&mut Listpack, &mut u32) -> R) -> R {
+        self.thaw(at);
         let Node::Packed { count, elements } = &mut self.nodes[at] else {
             unreachable!("node {at} is no listpack")
         };
@@ -154,16 +166,6 @@ impl Quicklist {
         unreachable!("an element beyond the end")
     }
 
-    pub(super) fn get(&self, place: Place) -> Value<'_> {
-        match &self.nodes[place.node] {
-            Node::Plain(bytes) => Value::of_text(bytes),
-            Node::Packed { elements, .. } => match elements.seek(place.offset as i64) {
-                Some(at) => elements.get(at),
-                None => unreachable!("a node has fewer elements than it counts"),
-            },
-        }
-    }
-
     pub(super) fn push(&mut self, end: End, element: &[u8], limits: &Limits) {
         let at = match end {
             End::Front => 0,
@@ -181,6 +183,7 @@ impl Quicklist {
         }
         let at = if end == End::Front { 0 } else { self.nodes.len() };
         self.insert_node(at, Node::of(element, limits));
+        self.tend(at..at);
     }
 
     /// Takes an element off an end, showing it first.
@@ -192,16 +195,22 @@ impl Quicklist {
         if let Node::Plain(bytes) = self.nodes.get(at)? {
             let result = show(Value::of_text(bytes));
             self.remove_node(at);
+            self.tend(0..0);
             return Some(result);
         }
-        self.change(at, |elements, count| {
+        let nodes = self.nodes.len();
+        let popped = self.change(at, |elements, count| {
             let last = if end == End::Front { elements.first() } else { elements.last() };
             let last = last?;
             let result = show(elements.get(last));
             elements.remove(last, 1);
             *count -= 1;
             Some(result)
-        })
+        });
+        if self.nodes.len() < nodes {
+            self.tend(0..0);
+        }
+        popped
     }
 
     /// Removes elements; both figures must be within the length.
@@ -210,6 +219,7 @@ impl Quicklist {
             return;
         }
         let Place { mut node, mut offset } = self.locate(start);
+        let touched = node..node + 2;
         while count > 0 {
             let held = self.nodes[node].count();
             if offset == 0 && held <= count {
@@ -228,11 +238,13 @@ impl Quicklist {
             node += 1;
             offset = 0;
         }
+        self.tend(touched);
     }
 
     /// Puts an element in place of another.
     pub(super) fn replace(&mut self, place: Place, element: &[u8], limits: &Limits) {
         let large = element.len() >= limits.list_plain_bytes;
+        self.thaw(place.node);
         match &self.nodes[place.node] {
             Node::Packed { .. } if !large => self.change(place.node, |elements, _| {
                 if let Some(at) = elements.seek(place.offset as i64) {
@@ -249,6 +261,7 @@ impl Quicklist {
                 self.remove_range(index + 1, 1);
             }
         }
+        self.tend(place.node..place.node + 1);
     }
 
     fn index_of(&self, place: Place) -> usize {
@@ -275,6 +288,8 @@ impl Quicklist {
             self.insert_node(node + 1, Node::of(element, limits));
             self.merge_around(node + 1, limits);
         }
+        // A node split and what was merged around it lie within two of it.
+        self.tend(node.saturating_sub(2)..node + 4);
     }
 
     /// Parts a node before one of its elements, not the first.
@@ -304,17 +319,15 @@ impl Quicklist {
 
     /// Joins a node with the one behind it, if both together may be one.
     fn merge(&mut self, at: usize, limits: &Limits) -> bool {
-        let (
-            Some(Node::Packed { count: a, elements: first }),
-            Some(Node::Packed { count: b, elements: second }),
-        ) = (self.nodes.get(at), self.nodes.get(at + 1))
-        else {
+        let (Some(first), Some(second)) = (self.nodes.get(at), self.nodes.get(at + 1)) else { return false };
+        let (Some(first_len), Some(second_len)) = (first.encoded_len(), second.encoded_len()) else {
             return false;
         };
-        let bytes = (first.encoded_len() + second.encoded_len()).saturating_sub(MERGED_AWAY_BYTES);
-        if Fill::of(limits).is_exceeded(bytes, (a + b) as usize) {
+        let bytes = (first_len + second_len).saturating_sub(MERGED_AWAY_BYTES);
+        if Fill::of(limits).is_exceeded(bytes, first.count() + second.count()) {
             return false;
         }
+        self.thaw(at + 1);
         let Node::Packed { count: added, elements: second } = self.remove_node(at + 1) else {
             unreachable!("the node was looked at")
         };
@@ -332,6 +345,7 @@ impl Quicklist {
             let before = self.nodes.len();
             let at = if end == End::Front { before - left } else { left - 1 };
             left -= 1;
+            self.thaw(at);
             removed += match &self.nodes[at] {
                 Node::Plain(bytes) if Value::of_text(bytes) == wanted => {
                     self.remove_node(at);
@@ -343,8 +357,13 @@ impl Quicklist {
                     *count -= found as u32;
                     found
                 }),
+                Node::Frozen(_) => unreachable!("the node was restored"),
             };
+            if self.nodes.len() == before {
+                self.tend(at..at + 1);
+            }
         }
+        self.tend(0..0);
         removed
     }
 }

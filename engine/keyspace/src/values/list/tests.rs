@@ -13,27 +13,28 @@ fn element() -> impl Strategy<Value = Vec<u8>> {
         any::<i64>().prop_map(|n| n.to_string().into_bytes()),
         prop::collection::vec(any::<u8>(), 0..40),
         prop::collection::vec(any::<u8>(), 600..1500),
+        (any::<u8>(), 50..1500usize).prop_map(|(byte, len)| vec![byte; len]),
     ]
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
     let size = prop_oneof![Just(-1i64), Just(-2), 0i64..10, Just(1000)];
     let plain = prop_oneof![Just(5usize), Just(700), Just(1 << 30)];
-    (size, plain).prop_map(|(list_max_listpack_size, list_plain_bytes)| Limits {
-        list_max_listpack_size,
-        list_plain_bytes,
-        ..Limits::default()
+    (size, plain, -1..4i64).prop_map(|(list_max_listpack_size, list_plain_bytes, list_compress_depth)| {
+        Limits { list_max_listpack_size, list_plain_bytes, list_compress_depth, ..Limits::default() }
     })
 }
 
-fn contents<'a>(values: impl Iterator<Item = Value<'a>>) -> Vec<Vec<u8>> {
-    values.map(|value| value.to_cow().into_owned()).collect()
+fn contents(list: &List, index: usize, direction: Direction) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    list.show_some(index, direction, usize::MAX, |value| found.push(value.to_cow().into_owned()));
+    found
 }
 
 /// What the counts and the memory figure must be, told the long way.
 fn check(list: &List, model: &VecDeque<Vec<u8>>, limits: &Limits) {
     assert_eq!(list.len(), model.len());
-    assert_eq!(contents(list.iter()), Vec::from(model.clone()));
+    assert_eq!(contents(list, 0, Direction::Forward), Vec::from(model.clone()));
     if let Form::Long(long) = &list.form {
         let mut bytes = long.nodes().capacity() * size_of::<Node>();
         for node in long.nodes() {
@@ -44,9 +45,16 @@ fn check(list: &List, model: &VecDeque<Vec<u8>>, limits: &Limits) {
                     assert!(*count > 0, "an empty node");
                     elements.heap_bytes()
                 }
+                Node::Frozen(_) => node.heap_bytes(),
             };
         }
         assert_eq!(long.heap_bytes(), bytes);
+        let (len, depth) = (long.nodes().len(), depth(limits));
+        for (at, node) in long.nodes().iter().enumerate() {
+            let interior = depth > 0 && at >= depth && at + depth < len;
+            let frozen = matches!(node, Node::Frozen(_));
+            assert_eq!(frozen, interior && (frozen || node.frozen().is_some()), "node {at} of {len}");
+        }
     } else {
         assert!(limits.list_max_listpack_size < 0 || !list.is_empty() || model.is_empty());
     }
@@ -139,23 +147,23 @@ proptest! {
         for (index, one) in model.iter().enumerate() {
             let from_end = index as i64 - model.len() as i64;
             for index in [index as i64, from_end] {
-                prop_assert_eq!(list.get(index).map(|value| value.to_cow().into_owned()), Some(one.clone()));
+                prop_assert_eq!(list.show(index, |value| value.to_cow().into_owned()), Some(one.clone()));
             }
             let behind: Vec<_> = model.iter().skip(index).cloned().collect();
-            prop_assert_eq!(contents(list.iter_from(index)), behind);
+            prop_assert_eq!(contents(&list, index, Direction::Forward), behind);
             let before: Vec<_> = model.iter().take(index + 1).rev().cloned().collect();
-            prop_assert_eq!(contents(list.iter_back_from(index)), before);
+            prop_assert_eq!(contents(&list, index, Direction::Backward), before);
         }
-        prop_assert!(list.iter_from(model.len()).next().is_none());
-        prop_assert!(list.iter_back_from(model.len()).next().is_none());
-        prop_assert!(list.get(model.len() as i64).is_none());
-        prop_assert!(list.get(-1 - model.len() as i64).is_none());
+        prop_assert!(contents(&list, model.len(), Direction::Forward).is_empty());
+        prop_assert!(contents(&list, model.len(), Direction::Backward).is_empty());
+        prop_assert!(list.show(model.len() as i64, |_| ()).is_none());
+        prop_assert!(list.show(-1 - model.len() as i64, |_| ()).is_none());
 
         let mut copy = List::new();
         for part in list.parts() {
             match part {
-                Part::Packed(elements) => copy.append_part(elements.clone()),
-                Part::Plain(element) => copy.append_plain(element.to_vec()),
+                Part::Packed(elements) => copy.append_part(elements.into_owned()),
+                Part::Plain(element) => copy.append_plain(element.into_owned()),
             }
         }
         copy.settle(&limits);

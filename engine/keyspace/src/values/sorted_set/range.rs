@@ -99,13 +99,13 @@ impl LexRange<'_> {
     }
 }
 
-/// From which end a range of members is looked for: it matters only where scores differ, and Redis gives
-/// what it finds from there.
+/// Which way a sequence is walked. Of a range of members it is the end from which it is looked for: it matters
+/// only where scores differ, and Redis gives what it finds from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From the lowest on.
+    /// From the lowest, or the front, on.
     Forward,
-    /// From the highest on.
+    /// From the highest, or the back, on.
     Backward,
 }
 

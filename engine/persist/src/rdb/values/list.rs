@@ -20,7 +20,7 @@ pub(super) fn write(writer: &mut Writer, list: &List) {
             }
             Part::Plain(element) => {
                 writer.number(PLAIN);
-                writer.text(element);
+                writer.text(&element);
             }
         }
     }
