@@ -33,5 +33,6 @@ mod e2e {
     mod handlers;
     mod living;
     mod pattern;
+    mod sentinel_events;
     mod support;
 }

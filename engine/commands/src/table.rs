@@ -220,7 +220,7 @@ mod tests {
         names.sort_unstable();
         assert_eq!(
             names.join(" "),
-            "acl auth client command hello info ping psubscribe publish punsubscribe quit reset role sentinel \
+            "acl auth client command hello info ping psubscribe publish punsubscribe role sentinel \
              shutdown subscribe unsubscribe"
         );
         assert!(TABLE.find(b"sentinel").is_none());

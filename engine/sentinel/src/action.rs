@@ -7,8 +7,9 @@ use crate::{event::Event, event::Level, link::LinkId, scripts::ScriptId, value::
 /// What the shell must do. Actions are carried out in the order polled.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Open a connection; answer with [`Input::Connected`] or
-    /// [`Input::ConnectFailed`]. A link id is never used twice.
+    /// Open a connection; answer with [`Input::Connected`],
+    /// [`Input::ConnectFailed`] or [`Input::Closed`]. A link id is never used
+    /// twice.
     Connect {
         /// Names the connection from now on.
         link: LinkId,
@@ -82,14 +83,14 @@ pub enum Input {
         /// The address of our end: it is what we announce to the others.
         local_ip: IpAddr,
     },
-    /// A connection could not be established.
+    /// A connection could not even be begun: the system refused at once.
     ConnectFailed {
         /// The link.
         link: LinkId,
         /// The reason, for the log.
         error: String,
     },
-    /// An established connection ended.
+    /// A connection ended, or was refused by the other side or the network.
     Closed {
         /// The link.
         link: LinkId,

@@ -26,7 +26,7 @@ pub(crate) fn check_objectively_down(core: &mut Core, master: &mut Master) {
         }
         (Some(_), false) => {
             master.odown_since = None;
-            master.candidacy_at = None;
+            master.candidacy = None;
             core.master_event(Level::Warning, "-odown", master, "");
         }
         _ => {}
@@ -43,7 +43,12 @@ pub(crate) enum Urgency {
 /// Asks the other sentinels whether they see the master down and, while we
 /// stand for election, for their vote.
 pub(crate) fn ask_others(core: &mut Core, master: &mut Master, peers: &mut Peers, urgency: Urgency) {
-    let is_down = master.server.down.since.is_some();
+    for voter in master.voters.values_mut() {
+        forget_old_answer(core, voter);
+    }
+    if master.server.down.since.is_none() {
+        return;
+    }
     let period = period(core, master);
     let (host, port) = crate::reconfigure::target(core, &master.server.addr);
     let candidate = if master.failover.is_some() { core.myid.clone() } else { "*".to_owned() };
@@ -52,9 +57,8 @@ pub(crate) fn ask_others(core: &mut Core, master: &mut Master, peers: &mut Peers
             .map(str::to_owned);
     let expect = Expect::Ask(master.id);
     for voter in master.voters.values_mut() {
-        forget_old_answer(core, voter);
         let Some(peer) = peers.get_mut(&voter.runid) else { continue };
-        if !is_down || peer.link.command.open().is_none() || peer.link.pending.len() >= MAX_PENDING {
+        if peer.link.command.open().is_none() || peer.link.pending.len() >= MAX_PENDING {
             continue;
         }
         if urgency == Urgency::Forced || is_due(core, voter, peer, period, &expect) {

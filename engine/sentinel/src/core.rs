@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::{
     action::Action,
     address::{Address, Names},
+    delays::Delays,
     event::{Event, Level},
     instance::{Master, MasterId, Owner, Replica, ReplicaId, Voter},
     link::{Channel, Expect, Link, LinkId, LinkKind},
@@ -67,10 +68,13 @@ pub(crate) struct Core {
     pub(crate) random: Random,
     pub(crate) outbox: VecDeque<Queued>,
     pub(crate) tilt: Tilt,
+    pub(crate) delays: Delays,
     pub(crate) scripts: Scripts,
     pub(crate) routes: BTreeMap<LinkId, (Owner, LinkKind)>,
     pub(crate) names: Names,
     pub(crate) simulated_failure: SimulatedFailure,
+    /// A master no longer knows a sentinel: its link may be superfluous.
+    pub(crate) voters_left: bool,
     /// A simulated crash happened: nothing is done any more.
     pub(crate) crashed: bool,
     /// The earliest moment a rule asked to be looked at again.
@@ -91,10 +95,12 @@ impl Core {
             random: Random::new(seed),
             outbox: VecDeque::new(),
             tilt: Tilt::new(now),
+            delays: Delays::default(),
             scripts: Scripts::default(),
             routes: BTreeMap::new(),
             names: Names::default(),
             simulated_failure: SimulatedFailure::default(),
+            voters_left: false,
             crashed: false,
             wake: MonoMs::NEVER,
             next_id: 0,

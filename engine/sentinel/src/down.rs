@@ -64,12 +64,19 @@ pub(crate) fn check_replica(core: &mut Core, master: &mut Master, index: usize) 
     }
 }
 
-pub(crate) fn check_voter(core: &mut Core, master: &mut Master, peers: &mut Peers, runid: &str) {
+/// Judges the other sentinels.
+pub(crate) fn check_voters(core: &mut Core, master: &mut Master, peers: &mut Peers) {
     let down_after = master.settings.down_after_ms;
-    let (Some(voter), Some(peer)) = (master.voters.get_mut(runid), peers.get_mut(runid)) else { return };
-    connection::give_up_silent(core, &mut peer.link, down_after);
-    let silent = is_silent(core, &peer.link, down_after);
-    if let Some(kind) = judge(&mut voter.down, silent, core.mono()) {
-        core.voter_event(Level::Warning, kind, master, &master.voters[runid], "");
+    let mut changes = Vec::new();
+    for voter in master.voters.values_mut() {
+        let Some(peer) = peers.get_mut(&voter.runid) else { continue };
+        connection::give_up_silent(core, &mut peer.link, down_after);
+        let silent = is_silent(core, &peer.link, down_after);
+        if let Some(kind) = judge(&mut voter.down, silent, core.mono()) {
+            changes.push((kind, voter.runid.clone()));
+        }
+    }
+    for (kind, runid) in changes {
+        core.voter_event(Level::Warning, kind, master, &master.voters[&runid], "");
     }
 }

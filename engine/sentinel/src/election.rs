@@ -33,7 +33,7 @@ pub(crate) fn vote(core: &mut Core, master: &mut Master, epoch: u64, candidate: 
             // The one we voted for gets the time to complete its failover.
             let desync = core.random.below(MAX_DESYNC_MS);
             master.failover_started_at = Some(core.mono().plus(desync));
-            master.candidacy_at = None;
+            master.candidacy = None;
         }
     }
     master.vote.clone()

@@ -71,6 +71,14 @@ impl Phase {
     }
 }
 
+/// When this sentinel will stand for election.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidacy {
+    at: MonoMs,
+    /// The turn came late, and a second one was taken.
+    postponed: bool,
+}
+
 /// A failover run by this sentinel.
 #[derive(Debug)]
 pub(crate) struct Failover {
@@ -112,24 +120,50 @@ fn log_delay(core: &mut Core, master: &mut Master, started: MonoMs, pause: u64) 
 }
 
 /// With deadlines met to the millisecond all sentinels would stand at once
-/// and split the vote. Their turn is decided by a rank that all compute alike
-/// from the ids they know, rotated by epoch, plus a little chance. This only
-/// ever delays a start.
+/// and split the vote; those of Redis are kept apart by PINGs and ticks that
+/// are a second and a tenth long. Here a turn is decided by a rank that all
+/// compute alike from the ids they know, rotated by epoch, plus a little
+/// chance. Turns lie further apart the slower the machine and the others
+/// answer, up to Redis's second in all. This only ever delays a start.
 fn is_our_turn(core: &mut Core, master: &mut Master) -> bool {
-    if master.candidacy_at.is_none() {
-        let alive = master.voters.values().filter(|v| v.down.since.is_none());
-        let mut ids: Vec<&str> = alive.map(|v| v.runid.as_str()).chain([core.myid.as_str()]).collect();
-        ids.sort_unstable();
-        let position = ids.iter().position(|id| *id == core.myid).unwrap_or(0);
-        let salt = master.name.bytes().fold(core.epoch, |sum, byte| sum.wrapping_add(u64::from(byte)));
-        let first = (salt % ids.len() as u64) as usize;
-        let rank = ((position + ids.len() - first) % ids.len()) as u64;
-        let delay = rank * prompt::RANK_SPACING_MS + core.random.below(prompt::START_JITTER_MS);
-        master.candidacy_at = Some(core.mono().plus(delay.min(MAX_DESYNC_MS)));
+    let now = core.mono();
+    let spacing = turn_spacing_ms(core, master);
+    let mut candidacy = match master.candidacy {
+        Some(candidacy) => candidacy,
+        None => {
+            let delay = rank(core, master) * spacing + core.random.below(spacing / 5);
+            Candidacy { at: now.plus(delay.min(MAX_DESYNC_MS)), postponed: false }
+        }
+    };
+    let late_ms = now.since(candidacy.at);
+    if late_ms > prompt::LATE_TURN_MS && !candidacy.postponed {
+        // What others sent meanwhile is heard first.
+        candidacy = Candidacy { at: now.plus(late_ms.min(spacing)), postponed: true };
     }
-    let at = master.candidacy_at.unwrap_or(MonoMs(0));
-    core.wake_at(at);
-    core.mono() >= at
+    master.candidacy = Some(candidacy);
+    core.wake_at(candidacy.at);
+    now >= candidacy.at
+}
+
+/// The sentinels this one believes to be alive, itself included.
+fn living(master: &Master) -> usize {
+    master.voters.values().filter(|v| v.down.since.is_none()).count() + 1
+}
+
+fn turn_spacing_ms(core: &Core, master: &Master) -> u64 {
+    let widest = MAX_DESYNC_MS / (living(master) as u64 - 1).max(1);
+    (core.delays.worst_ms(core.mono()) * 4).clamp(prompt::RANK_SPACING_MS.min(widest), widest)
+}
+
+/// The place of this sentinel in the order of candidates.
+fn rank(core: &Core, master: &Master) -> u64 {
+    let alive = master.voters.values().filter(|v| v.down.since.is_none());
+    let mut ids: Vec<&str> = alive.map(|v| v.runid.as_str()).chain([core.myid.as_str()]).collect();
+    ids.sort_unstable();
+    let position = ids.iter().position(|id| *id == core.myid).unwrap_or(0);
+    let salt = master.name.bytes().fold(core.epoch, |sum, byte| sum.wrapping_add(u64::from(byte)));
+    let first = (salt % ids.len() as u64) as usize;
+    ((position + ids.len() - first) % ids.len()) as u64
 }
 
 /// Begins a failover in a new epoch.
@@ -139,7 +173,7 @@ pub(crate) fn start(core: &mut Core, master: &mut Master, cause: Cause) {
     let epoch = core.epoch;
     let now = core.mono();
     master.failover = Some(Failover { epoch, cause, phase: Phase::WaitStart, changed_at: now });
-    master.candidacy_at = None;
+    master.candidacy = None;
     core.plain_event(Level::Warning, "+new-epoch", master, epoch.to_string());
     core.master_event(Level::Warning, "+try-failover", master, "");
     let desync = core.random.below(MAX_DESYNC_MS);
@@ -291,30 +325,29 @@ pub(crate) fn promotion_confirmed(core: &mut Core, master: &mut Master) {
     hello::publish_soon(core, master);
 }
 
-/// Sends the remaining replicas to the new master, a few at a time.
+/// Sends the remaining replicas to the new master, a few at a time. While the
+/// most allowed are under way nobody else is told, nor are those given up that
+/// do not move: the failover time-out ends that.
 fn reconfigure_replicas(core: &mut Core, master: &mut Master) {
     let Some(to) = master.promoted().map(|r| reconfigure::target(core, &r.server.addr)) else { return };
-    let busy = |r: &Reconfiguration| matches!(r, Reconfiguration::Sent { .. } | Reconfiguration::InProgress);
-    let mut in_progress = master.replicas.iter().filter(|r| busy(&r.reconfiguration)).count();
+    let at_once = master.settings.parallel_syncs as usize;
+    let mut in_progress = master.replicas.iter().filter(|r| r.reconfiguration.is_in_progress()).count();
     for index in 0..master.replicas.len() {
-        if in_progress >= master.settings.parallel_syncs as usize {
-            // A replica that never takes the order must not hold up the rest.
-            expire_orders(core, master);
+        if in_progress >= at_once {
             break;
         }
         let replica = &master.replicas[index];
-        if master.is_promoted(replica.id) || replica.reconfiguration == Reconfiguration::Done {
+        if master.is_promoted(replica.id) || replica.is_settled() {
             continue;
         }
-        if let Reconfiguration::Sent { .. } = replica.reconfiguration {
-            expire_order(core, master, index);
-            continue;
-        }
+        // Whoever is given up is told once more.
+        let may_be_told = give_up_if_late(core, master, index)
+            || !master.replicas[index].reconfiguration.is_in_progress();
         let replica = &mut master.replicas[index];
-        if busy(&replica.reconfiguration) || !replica.server.link.is_up() {
-            continue;
-        }
-        if reconfigure::send_slaveof(core, &mut replica.server, &master.settings, Some(&to)) {
+        if may_be_told
+            && replica.server.link.is_up()
+            && reconfigure::send_slaveof(core, &mut replica.server, &master.settings, Some(&to))
+        {
             replica.reconfiguration = Reconfiguration::Sent { at: core.mono() };
             core.replica_event(Level::Notice, "+slave-reconf-sent", master, &master.replicas[index], "");
             in_progress += 1;
@@ -323,19 +356,18 @@ fn reconfigure_replicas(core: &mut Core, master: &mut Master) {
     detect_end(core, master, &to);
 }
 
-fn expire_orders(core: &mut Core, master: &mut Master) {
-    for index in 0..master.replicas.len() {
-        expire_order(core, master, index);
+/// Gives up a replica that was told too long ago; says whether it did.
+fn give_up_if_late(core: &mut Core, master: &mut Master, index: usize) -> bool {
+    let Reconfiguration::Sent { at } = master.replicas[index].reconfiguration else { return false };
+    if !core.has_passed(at, core.periods.slave_reconf_timeout_ms) {
+        return false;
     }
-}
-
-fn expire_order(core: &mut Core, master: &mut Master, index: usize) {
-    let Reconfiguration::Sent { at } = master.replicas[index].reconfiguration else { return };
-    if core.has_passed(at, core.periods.slave_reconf_timeout_ms) {
-        core.replica_event(Level::Notice, "-slave-reconf-sent-timeout", master, &master.replicas[index], "");
-        master.replicas[index].reconfiguration = Reconfiguration::Done;
-        core.wake_at(core.mono());
-    }
+    core.replica_event(Level::Notice, "-slave-reconf-sent-timeout", master, &master.replicas[index], "");
+    let replica = &mut master.replicas[index];
+    replica.given_up = true;
+    replica.reconfiguration = Reconfiguration::Untouched;
+    core.wake_at(core.mono());
+    true
 }
 
 fn detect_end(core: &mut Core, master: &mut Master, to: &(String, u16)) {
@@ -344,7 +376,7 @@ fn detect_end(core: &mut Core, master: &mut Master, to: &(String, u16)) {
     };
     let open = |master: &Master| {
         let left = master.replicas.iter().filter(|r| r.id != promoted && r.server.down.since.is_none());
-        left.filter(|r| r.reconfiguration != Reconfiguration::Done).count()
+        left.filter(|r| !r.is_settled()).count()
     };
     let changed_at = master.failover.as_ref().map_or(core.mono(), |f| f.changed_at);
     let timed_out = core.has_passed(changed_at, master.settings.failover_timeout_ms);
@@ -364,7 +396,7 @@ fn detect_end(core: &mut Core, master: &mut Master, to: &(String, u16)) {
 fn order_the_rest(core: &mut Core, master: &mut Master, promoted: ReplicaId, to: &(String, u16)) {
     for index in 0..master.replicas.len() {
         let replica = &mut master.replicas[index];
-        let told = matches!(replica.reconfiguration, Reconfiguration::Sent { .. } | Reconfiguration::Done);
+        let told = replica.is_settled() || matches!(replica.reconfiguration, Reconfiguration::Sent { .. });
         if replica.id == promoted || told || !replica.server.link.is_up() {
             continue;
         }

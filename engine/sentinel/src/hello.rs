@@ -230,6 +230,7 @@ fn replace_at_same_address(
     for master in masters.iter_mut() {
         master.voters.remove(old);
     }
+    core.voters_left = true;
     if let Some(mut peer) = peers.remove(old) {
         core.close_link(&mut peer.link);
     }

@@ -3,11 +3,11 @@
 //! Plain state with the questions asked of it; the rules that change it live
 //! in the modules named after them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     address::Address,
-    failover::Failover,
+    failover::{Candidacy, Failover},
     info::Role,
     link::Link,
     periods::{DEFAULT_PARALLEL_SYNCS, DEFAULT_REPLICA_PRIORITY, Periods},
@@ -28,7 +28,7 @@ pub(crate) enum Owner {
     Master(MasterId),
     Replica(MasterId, ReplicaId),
     /// The sentinel with this run id.
-    Peer(String),
+    Peer(Arc<str>),
 }
 
 /// Whether a process is subjectively down.
@@ -98,13 +98,23 @@ impl Server {
     }
 }
 
-/// A notice that a replica was told to follow the promoted one.
+/// How far a replica is that follows the promoted one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reconfiguration {
     Untouched,
+    /// It was told.
     Sent { at: MonoMs },
+    /// Its INFO names the promoted one.
     InProgress,
+    /// Its link is up.
     Done,
+}
+
+impl Reconfiguration {
+    /// Whether it counts among those that resynchronise at once.
+    pub(crate) fn is_in_progress(self) -> bool {
+        matches!(self, Reconfiguration::Sent { .. } | Reconfiguration::InProgress)
+    }
 }
 
 /// A replica of a monitored master.
@@ -123,6 +133,8 @@ pub(crate) struct Replica {
     /// When the reported master last changed.
     pub(crate) master_changed_at: MonoMs,
     pub(crate) reconfiguration: Reconfiguration,
+    /// It did not take the order in time: the failover ends without it.
+    pub(crate) given_up: bool,
 }
 
 impl Replica {
@@ -139,7 +151,13 @@ impl Replica {
             master_link_down_ms: 0,
             master_changed_at: now,
             reconfiguration: Reconfiguration::Untouched,
+            given_up: false,
         }
+    }
+
+    /// Whether a failover need not wait for it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.given_up || self.reconfiguration == Reconfiguration::Done
     }
 
     /// `ip:port`, the name a replica goes by.
@@ -235,6 +253,9 @@ impl MasterSettings {
 
     /// The name under which the servers know `command`.
     pub(crate) fn command<'a>(&'a self, command: &'a str) -> &'a str {
+        if self.renamed.is_empty() {
+            return command;
+        }
         self.renamed.get(&command.to_ascii_lowercase()).map_or(command, String::as_str)
     }
 }
@@ -266,8 +287,8 @@ pub(crate) struct Master {
     pub(crate) failover_started_at: Option<MonoMs>,
     /// The start for which the delay was logged.
     pub(crate) delay_logged: Option<MonoMs>,
-    /// When this sentinel will stand for election (pace `prompt`).
-    pub(crate) candidacy_at: Option<MonoMs>,
+    /// This sentinel will stand for election (pace `prompt`).
+    pub(crate) candidacy: Option<Candidacy>,
     pub(crate) replicas: Vec<Replica>,
     pub(crate) voters: BTreeMap<String, Voter>,
     /// When the rules must look at this master again.
@@ -295,7 +316,7 @@ impl Master {
             failover: None,
             failover_started_at: None,
             delay_logged: None,
-            candidacy_at: None,
+            candidacy: None,
             replicas: Vec::new(),
             voters: BTreeMap::new(),
             wake: now,

@@ -79,6 +79,7 @@ mod command;
 mod config;
 mod connection;
 mod core;
+mod delays;
 mod down;
 mod election;
 mod event;

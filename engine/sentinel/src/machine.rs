@@ -60,7 +60,7 @@ impl Sentinel {
         }
         let core = &mut sentinel.core;
         core.flush();
-        core.log(Level::Warning, format!("Sentinel ID is {}", core.myid));
+        core.log(Level::Notice, format!("Sentinel ID is {}", core.myid));
         for master in &sentinel.masters {
             let extra = format!("quorum {}", master.settings.quorum);
             core.master_event(Level::Warning, "+monitor", master, &extra);
@@ -95,6 +95,8 @@ impl Sentinel {
         if self.core.crashed {
             return;
         }
+        let late_ms = now.mono.since(self.next_timeout());
+        self.core.delays.note(late_ms, now.mono);
         self.core.now = now;
         match input {
             Input::Tick => {}
@@ -192,7 +194,9 @@ impl Sentinel {
         for index in 0..self.masters.len() {
             self.look_at(index);
         }
-        self.drop_unknown_peers();
+        if std::mem::take(&mut self.core.voters_left) {
+            self.drop_unknown_peers();
+        }
         scripts::advance(&mut self.core);
     }
 
@@ -237,7 +241,7 @@ impl Sentinel {
         for master in &mut self.masters {
             let concerned = match owner {
                 Owner::Master(id) | Owner::Replica(id, _) => master.id == *id,
-                Owner::Peer(runid) => master.voters.contains_key(runid),
+                Owner::Peer(runid) => master.voters.contains_key(&**runid),
             };
             if concerned {
                 master.wake = master.wake.min(now);
@@ -273,7 +277,7 @@ impl Sentinel {
 
     fn link(&mut self, owner: &Owner) -> Option<&mut Link> {
         match owner {
-            Owner::Peer(runid) => self.peers.get_mut(runid).map(|peer| &mut peer.link),
+            Owner::Peer(runid) => self.peers.get_mut(&**runid).map(|peer| &mut peer.link),
             _ => self.server(owner).map(|server| &mut server.link),
         }
     }
@@ -288,7 +292,7 @@ impl Sentinel {
 
     fn greet(&mut self, owner: &Owner, kind: LinkKind) {
         if let Owner::Peer(runid) = owner {
-            if let Some(peer) = self.peers.get_mut(runid) {
+            if let Some(peer) = self.peers.get_mut(&**runid) {
                 connection::greet_peer(&mut self.core, &mut peer.link);
             }
             return;
@@ -385,7 +389,7 @@ impl Sentinel {
         let hellos = match owner {
             Owner::Peer(runid) => {
                 let master = self.masters.iter_mut().find(|m| m.id == master);
-                master.and_then(|m| m.voters.get_mut(runid)).map(|v| &mut v.hellos)
+                master.and_then(|m| m.voters.get_mut(&**runid)).map(|v| &mut v.hellos)
             }
             _ => self.server(owner).map(|server| &mut server.hellos),
         };
@@ -396,6 +400,11 @@ impl Sentinel {
 
     fn ponged(&mut self, owner: &Owner, reply: &Value) {
         let now = self.core.mono();
+        if let Owner::Peer(runid) = owner
+            && let Some(asked) = self.peers.get(&**runid).and_then(|peer| peer.link.last_ping)
+        {
+            self.core.delays.note(now.since(asked), now);
+        }
         let Some(link) = self.link(owner) else { return };
         let (Value::Simple(text) | Value::Error(text)) = reply else {
             link.last_pong = now;
@@ -463,10 +472,7 @@ fn apply_rules(core: &mut Core, master: &mut Master, peers: &mut Peers) {
     for index in 0..master.replicas.len() {
         down::check_replica(core, master, index);
     }
-    let voters: Vec<String> = master.voters.keys().cloned().collect();
-    for runid in &voters {
-        down::check_voter(core, master, peers, runid);
-    }
+    down::check_voters(core, master, peers);
     agreement::check_objectively_down(core, master);
     if just_down && core.is_prompt() {
         agreement::ask_others(core, master, peers, Urgency::Forced);

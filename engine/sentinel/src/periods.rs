@@ -101,10 +101,10 @@ pub(crate) mod prompt {
     pub(crate) const ASK_FIRST_FOR_MS: u64 = 100;
     /// The least time between two questions provoked by a colleague's.
     pub(crate) const ASK_ECHO_MS: u64 = 20;
-    /// Between the starts of two candidates, by rank.
+    /// The least time between the starts of two candidates, by rank.
     pub(crate) const RANK_SPACING_MS: u64 = 50;
-    /// The random part of a candidate's start.
-    pub(crate) const START_JITTER_MS: u64 = 10;
+    /// A turn that comes later than this is taken a little later still.
+    pub(crate) const LATE_TURN_MS: u64 = 5;
     /// How long the choice of a replica waits for INFO newer than the outage.
     pub(crate) const FRESH_INFO_WAIT_MS: u64 = 200;
     /// The first delay before a failed connection is tried again; it doubles.

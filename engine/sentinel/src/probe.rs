@@ -4,7 +4,7 @@ use crate::{
     connection,
     core::{Core, words},
     hello::{self, Announcement},
-    instance::{Master, MasterSettings, Owner, Peers, Reconfiguration, Server},
+    instance::{Master, MasterSettings, Owner, Peers, Server},
     link::{Expect, Link},
     periods::{MAX_PENDING, prompt},
 };
@@ -23,15 +23,16 @@ pub(crate) fn all(core: &mut Core, master: &mut Master, peers: &mut Peers) {
         connection::reconnect(core, &mut replica.server.link, &owner, &replica.server.addr);
         let often = failing || replica.master_link_down_ms != 0;
         let redis_ms = if often { core.periods.info_ms.min(1000) } else { core.periods.info_ms };
-        let told =
-            matches!(replica.reconfiguration, Reconfiguration::Sent { .. } | Reconfiguration::InProgress);
+        let told = replica.reconfiguration.is_in_progress();
         let every = InfoPeriod { redis_ms, watched: told || promoted == Some(replica.id) };
         probe_server(core, &mut replica.server, settings, every, &what);
     }
     for voter in voters.values_mut() {
         let Some(peer) = peers.get_mut(&voter.runid) else { continue };
-        let owner = Owner::Peer(voter.runid.clone());
-        connection::reconnect(core, &mut peer.link, &owner, &peer.addr);
+        if !peer.link.is_up() {
+            let owner = Owner::Peer(voter.runid.as_str().into());
+            connection::reconnect(core, &mut peer.link, &owner, &peer.addr);
+        }
         if takes_more(&peer.link) {
             probe_ping(core, &mut peer.link, settings.down_after_ms, "PING");
             hello::publish_to_peer(core, voter, peer, &what);

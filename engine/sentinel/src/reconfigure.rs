@@ -66,6 +66,7 @@ pub(crate) fn reset(core: &mut Core, master: &mut Master, keep: Keep) {
     core.close_link(&mut master.server.link);
     if keep == Keep::Nothing {
         master.voters.clear();
+        core.voters_left = true;
     }
     let down = Down { since: None, last_since: master.server.down.last_since };
     let addr = master.server.addr.clone();
@@ -77,7 +78,7 @@ pub(crate) fn reset(core: &mut Core, master: &mut Master, keep: Keep) {
     master.vote = Vote { leader: None, epoch: master.vote.epoch };
     master.failover = None;
     master.failover_started_at = None;
-    master.candidacy_at = None;
+    master.candidacy = None;
     core.wake_at(core.mono());
 }
 

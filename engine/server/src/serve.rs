@@ -215,16 +215,18 @@ fn identity(supervisor: Supervised) -> Identity {
 fn announce(config: &Config, program: Program, log: &Log, role: Role) {
     let pid = std::process::id();
     let version = env!("CARGO_PKG_VERSION");
-    log.line(Role::Child, Level::Notice, "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+    // A server's first lines carry the letter of a process without a role yet; a sentinel has its own at once.
+    let first = if program == Program::Sentinel { role } else { Role::Child };
+    log.line(first, Level::Notice, "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
     log.line(
-        Role::Child,
+        first,
         Level::Notice,
         &format!("Redis version=7.2.4, bits=64, commit=00000000, modified=0, pid={pid}, just started"),
     );
     if config.file.is_some() {
-        log.line(Role::Child, Level::Notice, "Configuration loaded");
+        log.line(first, Level::Notice, "Configuration loaded");
     } else {
-        log.line(Role::Child, Level::Warning, "Warning: no config file specified, using the default config. In order to specify a config file use topple server /path/to/redis.conf");
+        log.line(first, Level::Warning, "Warning: no config file specified, using the default config. In order to specify a config file use topple server /path/to/redis.conf");
     }
     log.line(role, Level::Notice, "monotonic clock: POSIX clock_gettime");
     let mode = if program == Program::Sentinel { "sentinel" } else { "standalone" };

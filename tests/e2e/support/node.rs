@@ -90,6 +90,11 @@ impl Node {
         self.input = input;
     }
 
+    /// Adds to its arguments.
+    pub fn add_arguments(&mut self, arguments: &[&str]) {
+        self.arguments.extend(arguments.iter().map(ToString::to_string));
+    }
+
     /// Sets a variable of its environment.
     pub fn set_variable(&mut self, name: &str, value: &str) {
         self.variables.push((name.into(), value.into()));
@@ -129,7 +134,7 @@ impl Node {
 
     /// Starts the process with more arguments, which it keeps, and waits until it answers with its data.
     pub fn launch_with(&mut self, arguments: &[&str]) {
-        self.arguments.extend(arguments.iter().map(ToString::to_string));
+        self.add_arguments(arguments);
         self.launch();
     }
 

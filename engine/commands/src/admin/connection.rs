@@ -15,8 +15,7 @@ const STRANGER: Flags = Flags::NOSCRIPT
     .and(Flags::STALE)
     .and(Flags::FAST)
     .and(Flags::NO_AUTH)
-    .and(Flags::ALLOW_BUSY)
-    .and(Flags::SENTINEL);
+    .and(Flags::ALLOW_BUSY);
 
 pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
     plain(
@@ -25,7 +24,7 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
             summary: "Proves who the client is.",
             complexity: "O(N), N being the number of the user's passwords",
             arity: -2,
-            flags: STRANGER,
+            flags: STRANGER.and(Flags::SENTINEL),
             args: "[username] password",
             ..BASE
         },
@@ -37,7 +36,7 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
             summary: "Chooses the protocol version, and may authenticate and name the connection.",
             since: "6.0.0",
             arity: -1,
-            flags: STRANGER,
+            flags: STRANGER.and(Flags::SENTINEL),
             args: "[protover:integer [AUTH username password] [SETNAME clientname]]",
             ..BASE
         },

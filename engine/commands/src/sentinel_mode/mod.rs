@@ -11,7 +11,7 @@ use ::sentinel::{Action, Event, Host, Input, MonoMs, Reply, Sentinel, WallMs};
 use resp::Writer;
 use types::Now;
 
-use crate::config::Level;
+use crate::config::{Level, rewrite};
 use crate::server::{Server, Shutdown};
 use crate::table::SENTINEL_TABLE;
 
@@ -104,9 +104,12 @@ impl Server {
         }
     }
 
+    /// Writes the machine's lines, and around them the directives and users that are the server's.
     fn save_sentinel(&mut self, text: &[u8]) {
         let path = self.config.file.clone().unwrap_or_default();
-        let written = self.host.write_file(&path, &String::from_utf8_lossy(text));
+        self.config.user_lines = self.acl.lines();
+        let text = rewrite(&self.config, &String::from_utf8_lossy(text));
+        let written = self.host.write_file(&path, &text);
         if let Some(mode) = &mut self.sentinel {
             mode.saved = written.is_ok();
         }

@@ -47,7 +47,7 @@ fn only_the_commands_of_a_sentinel_exist() {
         world.send(id, "PUBLISH news x"),
         "-ERR Only HELLO messages are accepted by Sentinel instances."
     );
-    assert_eq!(world.send(id, "COMMAND COUNT"), ":17");
+    assert_eq!(world.send(id, "COMMAND COUNT"), ":15");
     assert!(World::new(&[]).server.take_sentinel_requests().is_empty());
 }
 

@@ -22,7 +22,7 @@ pub(super) fn failover(call: &mut Call<'_>) -> Result<Reply, Reply> {
     if select::best_replica(core, master).is_none() {
         return Err(Reply::Error("NOGOODSLAVE No suitable replica to promote".into()));
     }
-    core.log(Level::Warning, format!("Executing user requested FAILOVER of '{}'", master.name));
+    core.log(Level::Notice, format!("Executing user requested FAILOVER of '{}'", master.name));
     failover::start(core, master, Cause::Command);
     Ok(Reply::ok())
 }
@@ -111,7 +111,7 @@ pub(super) fn set(call: &mut Call<'_>) -> Result<Reply, Reply> {
             result = Err(Reply::err(text));
             break;
         };
-        if let Err(error) = set_one(call, index, &option, &values[..*count]) {
+        if let Err(error) = set_one(call, index, name, &option, &values[..*count]) {
             result = Err(error);
             break;
         }
@@ -121,7 +121,14 @@ pub(super) fn set(call: &mut Call<'_>) -> Result<Reply, Reply> {
     result
 }
 
-fn set_one(call: &mut Call<'_>, index: usize, option: &str, values: &[String]) -> Result<(), Reply> {
+/// Changes one setting. Errors and the event show its name as it was given.
+fn set_one(
+    call: &mut Call<'_>,
+    index: usize,
+    given: &str,
+    option: &str,
+    values: &[String],
+) -> Result<(), Reply> {
     let (core, master) = (&mut call.sentinel.core, &mut call.sentinel.masters[index]);
     if option.ends_with("-script") && core.global.deny_scripts_reconfig {
         return Err(Reply::err(
@@ -141,11 +148,13 @@ fn set_one(call: &mut Call<'_>, index: usize, option: &str, values: &[String]) -
         config::set(&mut master.settings, option, &words, call.host).map_err(|refusal| match refusal {
             Refusal::NotExecutable(text) => Reply::err(text),
             Refusal::BadValue | Refusal::RenamedTwice => {
-                Reply::err(format!("Invalid argument '{}' for SENTINEL SET '{option}'", values[0]))
+                // Of two names the empty one is to blame.
+                let wrong = values.iter().rfind(|v| v.is_empty()).unwrap_or(&values[0]);
+                Reply::err(format!("Invalid argument '{wrong}' for SENTINEL SET '{given}'"))
             }
         })?;
     }
     let shown = if option == "auth-pass" { "******".to_owned() } else { values.join(" ") };
-    core.master_event(Level::Warning, "+set", master, &format!("{option} {shown}"));
+    core.master_event(Level::Warning, "+set", master, &format!("{given} {shown}"));
     Ok(())
 }

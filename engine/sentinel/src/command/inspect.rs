@@ -91,11 +91,11 @@ fn describe_replica(sentinel: &Sentinel, master: &Master, replica: &Replica) -> 
     flags.extend((!server.link.is_up()).then_some("disconnected"));
     flags.extend(master.is_promoted(replica.id).then_some("promoted"));
     flags.extend(match replica.reconfiguration {
-        Reconfiguration::Untouched => None,
         Reconfiguration::Sent { .. } => Some("reconf_sent"),
         Reconfiguration::InProgress => Some("reconf_inprog"),
-        Reconfiguration::Done => Some("reconf_done"),
+        Reconfiguration::Untouched | Reconfiguration::Done => None,
     });
+    flags.extend(replica.is_settled().then_some("reconf_done"));
     flags.extend(server.script_kill_sent.then_some("script_kill_sent"));
     let mut fields = Fields::default();
     fields.add("name", replica.name(shown));

@@ -9,170 +9,188 @@ use crate::{
     world::{Fact, World, ip_of},
 };
 
-/// The words behind `sentinel <directive>` in a persisted file.
-fn directives<'a>(text: &'a str, directive: &str) -> Vec<Vec<&'a str>> {
-    let lines = text.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-    lines
-        .filter(|w| w.len() > 2 && w[0] == "sentinel" && w[1] == directive)
-        .map(|w| w[2..].to_vec())
-        .collect()
-}
-
 /// Checks everything that holds at all times; panics with the story.
+///
+/// No epoch ever falls, in any file. A configuration epoch stands for one
+/// address. A vote told for a master and an epoch is never told otherwise.
+/// Who begins a failover sees the master objectively down; who leads one has
+/// the votes of a majority and of the quorum, and nobody else has them for
+/// that master and epoch. One failover promotes one replica.
 pub(crate) fn history(world: &World, quorum: usize) {
-    let violations: Vec<String> = [
-        epochs_never_regress(world),
-        one_address_per_config_epoch(world),
-        one_vote_per_epoch(world),
-        leaders_are_elected(world, quorum),
-        one_promotion_per_failover(world),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    assert!(violations.is_empty(), "{violations:#?}\n{}", world.story());
-}
-
-fn epochs_never_regress(world: &World) -> Vec<String> {
-    let mut newest: BTreeMap<(usize, String), u64> = BTreeMap::new();
-    let mut bad = Vec::new();
+    let mut ledger = Ledger::new(world, quorum.max(world.nodes.len() / 2 + 1));
     for (at, who, fact) in &world.history {
-        let Fact::Persisted(text) = fact else { continue };
-        for directive in ["current-epoch", "config-epoch", "leader-epoch"] {
-            for words in directives(text, directive) {
-                let (key, epoch) = match words.as_slice() {
-                    [epoch] => (directive.to_owned(), *epoch),
-                    [master, epoch] => (format!("{directive} {master}"), *epoch),
-                    other => panic!("{directive} {other:?}"),
-                };
-                let epoch: u64 = epoch.parse().expect("a number");
-                let before = newest.entry((*who, key.clone())).or_default();
-                if epoch < *before {
-                    bad.push(format!("{at}: s{who} {key} fell from {before} to {epoch}"));
-                }
-                *before = epoch.max(*before);
-            }
+        let before = ledger.bad.len();
+        ledger.take(*who, fact);
+        for line in &mut ledger.bad[before..] {
+            *line = format!("{at}: s{who} {line}");
         }
     }
-    bad
+    assert!(ledger.bad.is_empty(), "{:#?}\n{}", ledger.bad, world.story());
 }
 
-/// All sentinels that ever believed a configuration epoch believed the same.
-fn one_address_per_config_epoch(world: &World) -> Vec<String> {
-    let mut known: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    for (_, _, fact) in &world.history {
-        let Fact::Persisted(text) = fact else { continue };
-        for monitor in directives(text, "monitor") {
-            let epoch = directives(text, "config-epoch").into_iter().find(|w| w[0] == monitor[0]);
-            if let Some(epoch) = epoch.filter(|w| w[1] != "0") {
-                let key = (monitor[0].to_owned(), epoch[1].to_owned());
-                known.entry(key).or_default().insert(monitor[1].to_owned());
-            }
+/// What the history has told so far. Masters are told apart by their group
+/// of servers.
+struct Ledger<'a> {
+    world: &'a World,
+    /// Votes a leader needs.
+    needed: usize,
+    epochs: BTreeMap<(usize, String), u64>,
+    addresses: BTreeMap<(String, String), String>,
+    /// By name.
+    groups: BTreeMap<String, usize>,
+    /// By voter, group and epoch: the candidate.
+    told: BTreeMap<(usize, usize, u64), String>,
+    /// By group, epoch and candidate: who told it so.
+    supporters: BTreeMap<(usize, u64, String), BTreeSet<usize>>,
+    /// Epochs in which a sentinel voted for itself.
+    stood: BTreeMap<usize, BTreeSet<u64>>,
+    leaders: BTreeMap<(usize, u64), usize>,
+    objectively_down: BTreeSet<(usize, usize)>,
+    forced: BTreeSet<(usize, usize)>,
+    promoted: BTreeMap<(usize, usize), BTreeSet<HostId>>,
+    bad: Vec<String>,
+}
+
+impl<'a> Ledger<'a> {
+    fn new(world: &'a World, needed: usize) -> Ledger<'a> {
+        Ledger {
+            world,
+            needed,
+            epochs: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            told: BTreeMap::new(),
+            supporters: BTreeMap::new(),
+            stood: BTreeMap::new(),
+            leaders: BTreeMap::new(),
+            objectively_down: BTreeSet::new(),
+            forced: BTreeSet::new(),
+            promoted: BTreeMap::new(),
+            bad: Vec::new(),
         }
     }
-    known
-        .into_iter()
-        .filter(|(_, addresses)| addresses.len() > 1)
-        .map(|(key, addresses)| format!("{key:?} is claimed by {addresses:?}"))
-        .collect()
-}
 
-/// The votes told, by sentinel: epoch and candidate. With several masters a
-/// sentinel may vote several times an epoch, so worlds of one master only.
-fn votes(world: &World) -> Vec<(u64, usize, u64, String)> {
-    let cast = world.events().filter(|(_, _, e)| e.kind == "+vote-for-leader");
-    cast.map(|(at, who, event)| {
-        let (candidate, epoch) = event.text.split_once(' ').expect("two words");
-        (at, who, epoch.parse().expect("a number"), candidate.to_owned())
-    })
-    .collect()
-}
-
-fn has_one_master(world: &World) -> bool {
-    !world.history.iter().any(|(_, _, fact)| match fact {
-        Fact::Persisted(text) => directives(text, "monitor").len() > 1,
-        _ => false,
-    })
-}
-
-fn one_vote_per_epoch(world: &World) -> Vec<String> {
-    if !has_one_master(world) {
-        return Vec::new();
-    }
-    let mut seen: BTreeMap<(usize, u64), String> = BTreeMap::new();
-    let mut bad = Vec::new();
-    for (at, who, epoch, candidate) in votes(world) {
-        if let Some(before) = seen.insert((who, epoch), candidate.clone()) {
-            bad.push(format!("{at}: s{who} voted twice in epoch {epoch}: {before}, {candidate}"));
-        }
-    }
-    bad
-}
-
-fn leaders_are_elected(world: &World, quorum: usize) -> Vec<String> {
-    if !has_one_master(world) {
-        return Vec::new();
-    }
-    let votes = votes(world);
-    let mut leaders: BTreeMap<u64, usize> = BTreeMap::new();
-    let mut forced: BTreeSet<usize> = BTreeSet::new();
-    let mut bad = Vec::new();
-    let needed = quorum.max(world.nodes.len() / 2 + 1);
-    for (at, who, fact) in &world.history {
+    fn take(&mut self, who: usize, fact: &Fact) {
         match fact {
-            Fact::Log(text) if text.starts_with("Executing user requested") => {
-                forced.insert(*who);
+            Fact::Persisted(text) => self.take_file(who, text),
+            Fact::Told { group, leader, epoch } => self.take_vote(who, *group, leader, *epoch),
+            Fact::Event(event) => self.take_event(who, event.kind, &event.text),
+            Fact::Log(text) => {
+                if let Some(rest) = text.strip_prefix("Executing user requested FAILOVER of '") {
+                    self.forced.insert((who, self.groups[rest.trim_end_matches('\'')]));
+                }
             }
             Fact::Crashed => {
-                forced.remove(who);
-            }
-            Fact::Event(event) if event.kind == "+elected-leader" => {
-                if forced.remove(who) {
-                    continue;
-                }
-                let id = &world.nodes[*who].id;
-                let own = votes.iter().rfind(|(t, w, _, c)| t <= at && w == who && c == id);
-                let Some((_, _, epoch, me)) = own else {
-                    bad.push(format!("{at}: s{who} leads without a vote of its own"));
-                    continue;
-                };
-                let voters: BTreeSet<usize> = votes
-                    .iter()
-                    .filter(|(t, _, e, c)| t <= at && e == epoch && c == me)
-                    .map(|(_, w, ..)| *w)
-                    .collect();
-                if voters.len() < needed {
-                    bad.push(format!("{at}: s{who} leads epoch {epoch} with votes of {voters:?} only"));
-                }
-                if let Some(other) = leaders.insert(*epoch, *who).filter(|other| other != who) {
-                    bad.push(format!("{at}: epoch {epoch} is led by s{other} and s{who}"));
-                }
-            }
-            _ => {}
-        }
-    }
-    bad
-}
-
-fn one_promotion_per_failover(world: &World) -> Vec<String> {
-    let mut promoted: BTreeMap<usize, BTreeSet<HostId>> = BTreeMap::new();
-    let mut bad = Vec::new();
-    for (at, who, fact) in &world.history {
-        match fact {
-            Fact::Event(event) if event.kind == "+try-failover" => {
-                promoted.remove(who);
+                self.forced.retain(|(sentinel, _)| *sentinel != who);
+                self.objectively_down.retain(|(sentinel, _)| *sentinel != who);
             }
             Fact::Slaveof { server, to: None } => {
-                let set = promoted.entry(*who).or_default();
+                let set = self.promoted.entry((who, self.world.group_of(*server))).or_default();
                 set.insert(*server);
-                if set.len() > 1 && has_one_master(world) {
-                    bad.push(format!("{at}: s{who} promoted {set:?} in one failover"));
+                if set.len() > 1 {
+                    self.bad.push(format!("promoted {set:?} in one failover"));
                 }
             }
             _ => {}
         }
     }
-    bad
+
+    fn take_file(&mut self, who: usize, text: &str) {
+        let mut monitored = Vec::new();
+        for line in text.lines() {
+            let words: Vec<&str> = line.split(' ').skip(1).collect();
+            match words.as_slice() {
+                ["current-epoch", epoch] => self.take_epoch(who, "current-epoch", epoch),
+                ["leader-epoch", name, epoch] => {
+                    self.take_epoch(who, &format!("leader-epoch {name}"), epoch);
+                }
+                ["monitor", name, ip, ..] => monitored.push((*name, *ip)),
+                ["config-epoch", name, epoch] => {
+                    self.take_epoch(who, &format!("config-epoch {name}"), epoch);
+                    let monitor = monitored.iter().find(|(monitored, _)| monitored == name);
+                    let (_, ip) = monitor.expect("a master before its epoch");
+                    self.groups.insert((*name).to_owned(), self.world.group_at(ip));
+                    self.take_address(name, epoch, ip);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn take_epoch(&mut self, who: usize, what: &str, epoch: &str) {
+        let epoch: u64 = epoch.parse().expect("a number");
+        let newest = self.epochs.entry((who, what.to_owned())).or_default();
+        if epoch < *newest {
+            self.bad.push(format!("has {what} {epoch} after {newest}"));
+        }
+        *newest = epoch.max(*newest);
+    }
+
+    fn take_address(&mut self, name: &str, epoch: &str, ip: &str) {
+        let key = (name.to_owned(), epoch.to_owned());
+        let known = self.addresses.entry(key).or_insert_with(|| ip.to_owned());
+        if epoch != "0" && known != ip {
+            self.bad.push(format!("has {name} at {ip} in configuration epoch {epoch}, not at {known}"));
+        }
+    }
+
+    fn take_vote(&mut self, who: usize, group: usize, leader: &str, epoch: u64) {
+        let told = self.told.entry((who, group, epoch)).or_insert_with(|| leader.to_owned());
+        if told != leader {
+            self.bad.push(format!("voted for {told} and {leader} in epoch {epoch}"));
+        }
+        self.supporters.entry((group, epoch, leader.to_owned())).or_default().insert(who);
+    }
+
+    fn take_event(&mut self, who: usize, kind: &str, text: &str) {
+        let about = |text: &str| text.split(' ').nth(2).map(|ip| self.world.group_at(ip));
+        match kind {
+            "+vote-for-leader" => {
+                let (candidate, epoch) = text.split_once(' ').expect("two words");
+                if candidate == self.world.nodes[who].id {
+                    self.stood.entry(who).or_default().insert(epoch.parse().expect("a number"));
+                }
+            }
+            "+odown" => drop(self.objectively_down.insert((who, about(text).expect("a master")))),
+            "-odown" | "+reset-master" => {
+                self.objectively_down.remove(&(who, about(text).expect("a master")));
+            }
+            "+switch-master" => {
+                let group = self.world.group_at(text.split(' ').nth(1).expect("an address"));
+                self.objectively_down.remove(&(who, group));
+                self.forced.remove(&(who, group));
+            }
+            "+try-failover" => {
+                let key = (who, about(text).expect("a master"));
+                self.promoted.remove(&key);
+                if !self.objectively_down.contains(&key) && !self.forced.contains(&key) {
+                    self.bad.push(format!("begins a failover of {text}, which is not objectively down"));
+                }
+            }
+            "+elected-leader" => self.take_leader(who, about(text).expect("a master")),
+            _ => {}
+        }
+    }
+
+    fn take_leader(&mut self, who: usize, group: usize) {
+        if self.forced.remove(&(who, group)) {
+            return;
+        }
+        let id = &self.world.nodes[who].id;
+        let votes = |epoch: u64| {
+            let others = self.supporters.get(&(group, epoch, id.clone()));
+            others.map_or(0, |who| who.len()) + 1
+        };
+        let stood = self.stood.get(&who).cloned().unwrap_or_default();
+        let won = stood.into_iter().rev().find(|epoch| votes(*epoch) >= self.needed);
+        let Some(epoch) = won else {
+            self.bad.push(format!("leads group {group} without {} votes in any epoch", self.needed));
+            return;
+        };
+        if let Some(other) = self.leaders.insert((group, epoch), who) {
+            self.bad.push(format!("leads group {group} in epoch {epoch}, as s{other} did"));
+        }
+    }
 }
 
 /// The address a sentinel gives clients.

@@ -201,6 +201,7 @@ fn replies_to_clients_are_those_of_redis() {
             "SENTINEL set m rename-command config",
             "ERR Unknown option or number of arguments for SENTINEL SET 'rename-command'",
         ),
+        ("SENTINEL set m QUORUM 0", "ERR Invalid argument '0' for SENTINEL SET 'QUORUM'"),
         (
             "SENTINEL set m notification-script /bin/x",
             "ERR Reconfiguration of scripts path is denied for security reasons. Check the \

@@ -289,26 +289,38 @@ fn a_failover_that_takes_too_long_ends_all_the_same() {
     assert!(kinds(&world, leader, 0).contains(&"+switch-master"));
 }
 
-#[test]
-fn a_replica_that_never_follows_does_not_hold_up_the_rest() {
-    let mut world = ready(3, 3, &THREE.replace("6000", "60000"));
+/// A failover in which one of two replicas answers OK and follows nobody new.
+fn with_a_stubborn_replica(parallel_syncs: u32) -> World {
+    let directives = THREE.replace("6000", "15000");
+    let mut world =
+        ready(3, 3, &format!("{directives}sentinel parallel-syncs mymaster {parallel_syncs}\n"));
+    world.servers[1].priority = 1;
+    world.servers[2].obeys = false;
+    world.run_for(1_500);
     world.kill(0);
-    assert!(world.run_until(2_000, |w| w.count("+slave-reconf-sent") == 1));
-    // The order is on its way to one of the two; that one stands still, but
-    // answers again before it is held to be down.
-    let told: Vec<_> = world.events().filter(|(_, _, e)| e.kind == "+slave-reconf-sent").collect();
-    let host: usize =
-        told[0].2.text.split(&[':', '.'][..]).nth(3).and_then(|n| n.parse().ok()).expect("a host");
-    let (stubborn, now) = (host - 1, world.now);
-    world.cut(stubborn, world.nodes[leader_of(&world)].host);
-    world.run_for(300);
-    world.heal();
-    world.servers[stubborn].follows = Some(0);
-    let done = world.run_until(12_000, |w| w.count("-slave-reconf-sent-timeout") == 1);
-    if done {
-        assert!(when(&world, "-slave-reconf-sent-timeout") - now >= 10_000);
-    }
-    assert!(world.run_until(15_000, |w| w.count("+failover-end") == 1), "{}", world.story());
+    assert!(world.run_until(30_000, |w| w.count("+failover-end") == 1), "{}", world.story());
+    world
+}
+
+#[test]
+fn a_replica_that_never_follows_holds_up_the_rest_until_the_failover_times_out() {
+    let world = with_a_stubborn_replica(1);
+    assert_eq!(world.count("-slave-reconf-sent-timeout"), 0);
+    let begun = when(&world, "+promoted-slave");
+    assert_eq!(when(&world, "+failover-end-for-timeout"), begun + 15_001, "{}", world.story());
+    let others: Vec<_> = world.events().filter(|(_, _, e)| e.kind == "+slave-reconf-sent-be").collect();
+    assert!(others.len() == 1 && others[0].2.text.contains(" 10.0.0.4 "), "{}", world.story());
+}
+
+#[test]
+fn a_replica_that_never_follows_is_given_up_while_others_may_be_told() {
+    let world = with_a_stubborn_replica(2);
+    let told = when(&world, "+slave-reconf-sent");
+    assert_eq!(when(&world, "-slave-reconf-sent-timeout"), told + 10_001, "{}", world.story());
+    // Once more, for the last time.
+    assert_eq!(world.count("+slave-reconf-sent"), 3);
+    assert_eq!(when(&world, "+failover-end"), told + 10_001);
+    assert_eq!(world.count("+failover-end-for-timeout"), 0);
 }
 
 #[test]

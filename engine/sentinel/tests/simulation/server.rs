@@ -23,6 +23,8 @@ pub(crate) struct Server {
     /// How long a synchronisation takes.
     pub(crate) sync_ms: u64,
     pub(crate) restarts: u64,
+    /// It does what SLAVEOF says, not only answers OK.
+    pub(crate) obeys: bool,
 }
 
 /// What a command does to the world beyond its reply.
@@ -49,6 +51,7 @@ impl Server {
             offset: 1,
             sync_ms: 10,
             restarts: 0,
+            obeys: true,
         }
     }
 

@@ -68,3 +68,29 @@ fn the_pace_of_redis_completes_too() {
     assert!(taken.len() as u64 * 10 >= runs * 5, "{} of {runs} completed at the first try", taken.len());
     distribution("last switch, pace redis", taken);
 }
+
+/// Failovers over a slow network in which more than one sentinel stood.
+fn contested(delay_ms: u64, runs: u64) -> u64 {
+    let directives = "sentinel monitor mymaster $IP0 6379 2\nsentinel down-after-milliseconds mymaster 1000\n\
+                      sentinel failover-timeout mymaster 10000\n";
+    let is_contested = |seed: &u64| {
+        let mut world = World::new(*seed, 1, 2, 3, directives);
+        world.max_delay_ms = delay_ms;
+        let before_kill = 3_000 + world.dice.below(2_000);
+        world.run_for(before_kill);
+        world.kill(0);
+        assert!(world.run_until(30_000, |w| w.count("+switch-master") == 3), "{}", world.story());
+        checks::history(&world, 2);
+        world.count("+try-failover") > 1
+    };
+    (0..runs).filter(is_contested).count() as u64
+}
+
+#[test]
+fn candidates_keep_apart_however_slow_the_others_answer() {
+    for delay in [1, 40, 120] {
+        let (runs, contested) = (runs(), contested(delay, runs()));
+        println!("{contested} of {runs} failovers were contested with delays up to {delay} ms");
+        assert!(contested * 8 <= runs, "{contested} of {runs} with {delay} ms");
+    }
+}

@@ -52,7 +52,8 @@ struct Conn {
     multi: Option<Vec<Vec<Vec<u8>>>>,
     /// The last delivery in each direction; order is kept.
     last: [u64; 2],
-    held: VecDeque<Packet>,
+    /// What waits in a cut, or before a paused process, in each direction.
+    held: [VecDeque<Packet>; 2],
 }
 
 #[derive(Debug)]
@@ -60,6 +61,13 @@ enum Packet {
     ToServer(Vec<Vec<u8>>),
     ToClient(Value),
     Reset,
+}
+
+impl Packet {
+    /// The direction: 1 away from the sentinel that opened the connection.
+    fn way(&self) -> usize {
+        usize::from(matches!(self, Packet::ToServer(_)))
+    }
 }
 
 enum Happening {
@@ -83,6 +91,12 @@ pub(crate) enum Fact {
     Script {
         path: String,
         args: Vec<String>,
+    },
+    /// A sentinel told another for whom it voted.
+    Told {
+        group: usize,
+        leader: String,
+        epoch: u64,
     },
     Killed(ScriptId),
     Crashed,
@@ -108,6 +122,8 @@ pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) max_delay_ms: u64,
     pub(crate) servers: Vec<Server>,
+    /// Servers of one master, itself included.
+    group_size: usize,
     pub(crate) nodes: Vec<Node>,
     pub(crate) history: Vec<(u64, usize, Fact)>,
     /// How scripts end: after so long, in this way.
@@ -162,6 +178,7 @@ impl World {
             dice: Dice(seed),
             max_delay_ms: 1,
             servers,
+            group_size: replicas + 1,
             nodes: Vec::new(),
             history: Vec::new(),
             script_end: Box::new(|_| (5, ScriptOutcome::Exit(0))),
@@ -394,7 +411,12 @@ impl World {
     }
 
     pub(crate) fn cut(&mut self, a: HostId, b: HostId) {
-        self.cuts.insert((a.min(b), a.max(b)));
+        self.cuts.extend([(a, b), (b, a)]);
+    }
+
+    /// Nothing goes from `a` to `b` any more.
+    pub(crate) fn cut_one_way(&mut self, a: HostId, b: HostId) {
+        self.cuts.insert((a, b));
     }
 
     /// Cuts a host off from all others.
@@ -406,25 +428,42 @@ impl World {
         }
     }
 
-    pub(crate) fn is_cut(&self, a: HostId, b: HostId) -> bool {
-        self.cuts.contains(&(a.min(b), a.max(b)))
+    fn is_cut(&self, a: HostId, b: HostId) -> bool {
+        self.cuts.contains(&(a, b))
+    }
+
+    fn is_cut_either_way(&self, a: HostId, b: HostId) -> bool {
+        self.is_cut(a, b) || self.is_cut(b, a)
+    }
+
+    /// The group of a server.
+    pub(crate) fn group_of(&self, server: HostId) -> usize {
+        server / self.group_size
+    }
+
+    pub(crate) fn group_at(&self, ip: &str) -> usize {
+        self.group_of(self.host_at(ip))
     }
 
     pub(crate) fn heal(&mut self) {
         self.cuts.clear();
         let ids: Vec<ConnId> = self.conns.keys().copied().collect();
         for id in ids {
-            let held = self.conns.get_mut(&id).map(|c| std::mem::take(&mut c.held)).unwrap_or_default();
-            for packet in held {
-                self.transmit(id, packet);
-            }
+            self.release(id);
         }
+    }
+
+    /// Has what was held back arrive, before anything sent later; what still
+    /// cannot is held back anew.
+    fn release(&mut self, id: ConnId) {
+        let held = self.conns.get_mut(&id).map(|c| std::mem::take(&mut c.held)).unwrap_or_default();
+        held.into_iter().flatten().for_each(|packet| self.arrive(id, packet));
     }
 
     fn transmit(&mut self, id: ConnId, packet: Packet) {
         let at = self.now + self.delay();
         let Some(conn) = self.conns.get_mut(&id) else { return };
-        let way = usize::from(matches!(packet, Packet::ToServer(_)));
+        let way = packet.way();
         let at = at.max(conn.last[way]);
         conn.last[way] = at;
         self.schedule(at, Happening::Arrive(id, packet));
@@ -443,19 +482,19 @@ impl World {
         if self.nodes[sentinel].incarnation != incarnation {
             return;
         }
-        if self.is_cut(from, to) {
+        if self.is_cut_either_way(from, to) {
             if tries < 5 {
                 let at = self.now + 1000;
                 self.schedule(at, Happening::Dial { conn, from, to, tries: tries + 1 });
             } else {
-                self.input(sentinel, Input::ConnectFailed { link, error: "timed out".into() });
+                self.input(sentinel, Input::Closed { link });
             }
             return;
         }
         if !self.is_alive(to) {
-            return self.input(sentinel, Input::ConnectFailed { link, error: "Connection refused".into() });
+            return self.input(sentinel, Input::Closed { link });
         }
-        let fresh = Conn { from, to, subscribed: false, multi: None, last: [0, 0], held: VecDeque::new() };
+        let fresh = Conn { from, to, subscribed: false, multi: None, last: [0, 0], held: Default::default() };
         self.conns.insert(conn, fresh);
         let local_ip = ip_of(from).parse().expect("an address");
         self.input(sentinel, Input::Connected { link, local_ip });
@@ -463,12 +502,10 @@ impl World {
 
     fn arrive(&mut self, id: ConnId, packet: Packet) {
         let Some(conn) = self.conns.get(&id) else { return };
-        let (from, to) = (conn.from, conn.to);
-        if self.is_cut(from, to) || (!conn.held.is_empty()) {
-            if let Some(conn) = self.conns.get_mut(&id) {
-                conn.held.push_back(packet);
-            }
-            return;
+        let (to, way) = (conn.to, packet.way());
+        let (source, target) = if way == 1 { (conn.from, to) } else { (to, conn.from) };
+        if self.is_cut(source, target) || !conn.held[way].is_empty() {
+            return self.hold(id, packet);
         }
         match packet {
             Packet::Reset => {
@@ -477,14 +514,16 @@ impl World {
             }
             Packet::ToClient(_) => self.client_input(id, packet),
             Packet::ToServer(args) => match self.servers.get(to) {
-                Some(server) if server.paused => {
-                    if let Some(conn) = self.conns.get_mut(&id) {
-                        conn.held.push_back(Packet::ToServer(args));
-                    }
-                }
+                Some(server) if server.paused => self.hold(id, Packet::ToServer(args)),
                 Some(_) => self.serve(id, to, args),
                 None => self.serve_sentinel(id, to - self.servers.len(), args),
             },
+        }
+    }
+
+    fn hold(&mut self, id: ConnId, packet: Packet) {
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.held[packet.way()].push_back(packet);
         }
     }
 
@@ -552,10 +591,7 @@ impl World {
     pub(crate) fn resume(&mut self, server: HostId) {
         self.servers[server].paused = false;
         let ids: Vec<ConnId> = self.conns.iter().filter(|(_, c)| c.to == server).map(|(id, _)| *id).collect();
-        for id in ids {
-            let held = self.conns.get_mut(&id).map(|c| std::mem::take(&mut c.held)).unwrap_or_default();
-            held.into_iter().for_each(|packet| self.transmit(id, packet));
-        }
+        ids.into_iter().for_each(|id| self.release(id));
     }
 
     pub(crate) fn pause_sentinel(&mut self, sentinel: usize) {
@@ -567,6 +603,9 @@ impl World {
         for (id, packet) in std::mem::take(&mut self.nodes[sentinel].backlog) {
             self.client_input(id, packet);
         }
+        let host = self.nodes[sentinel].host;
+        let asked: Vec<ConnId> = self.conns.iter().filter(|(_, c)| c.to == host).map(|(id, _)| *id).collect();
+        asked.into_iter().for_each(|id| self.release(id));
         self.input(sentinel, Input::Tick);
     }
 
@@ -578,7 +617,7 @@ impl World {
                 continue;
             };
             let source = &self.servers[master];
-            let reachable = source.alive && !source.paused && !self.is_cut(host, master);
+            let reachable = source.alive && !source.paused && !self.is_cut_either_way(host, master);
             let offset = source.offset;
             let now = self.now;
             let it = &mut self.servers[host];
@@ -644,7 +683,7 @@ impl World {
                 self.refresh_replication();
                 let now = self.now;
                 let it = &mut self.servers[host];
-                if it.follows != to {
+                if it.obeys && it.follows != to {
                     it.follows = to;
                     it.link_up = false;
                     it.link_down_since = now;
@@ -677,10 +716,7 @@ impl World {
 
     fn serve_sentinel(&mut self, id: ConnId, sentinel: usize, args: Vec<Vec<u8>>) {
         if self.nodes[sentinel].paused {
-            if let Some(conn) = self.conns.get_mut(&id) {
-                conn.held.push_back(Packet::ToServer(args));
-            }
-            return;
+            return self.hold(id, Packet::ToServer(args));
         }
         let word = String::from_utf8_lossy(&args[0]).to_ascii_uppercase();
         let reply = match word.as_str() {
@@ -689,13 +725,30 @@ impl World {
                     args.iter().map(|a| String::from_utf8_lossy(a).into_owned()).collect();
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 match self.command(sentinel, &words) {
-                    Some(reply) => value_of(reply),
+                    Some(reply) => {
+                        self.note_vote(sentinel, &words, &reply);
+                        value_of(reply)
+                    }
                     None => return,
                 }
             }
             _ => Server::simple_reply(&args).0,
         };
         self.transmit(id, Packet::ToClient(reply));
+    }
+}
+
+impl World {
+    fn note_vote(&mut self, sentinel: usize, words: &[&str], reply: &Reply) {
+        let ["SENTINEL", "is-master-down-by-addr", ip, ..] = words else { return };
+        let Reply::Array(fields) = reply else { return };
+        if let [_, Reply::Bulk(leader), Reply::Int(epoch)] = fields.as_slice()
+            && leader != b"*"
+        {
+            let leader = String::from_utf8_lossy(leader).into_owned();
+            let fact = Fact::Told { group: self.group_at(ip), leader, epoch: *epoch as u64 };
+            self.note(sentinel, fact);
+        }
     }
 }
 

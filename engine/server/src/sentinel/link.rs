@@ -78,8 +78,15 @@ async fn run(shell: Rc<Shell>, link: LinkId, host: String, port: u16, line: Rc<L
             let _ = converse(&shell, link, &stream, &line).await;
             tell(Input::Closed { link });
         }
+        Err(error) if is_answer(&error) => tell(Input::Closed { link }),
         Err(error) => tell(Input::ConnectFailed { link, error: listen::reason(&error) }),
     }
+}
+
+/// Whether it was the network that refused, and not this system at once.
+fn is_answer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, TimedOut};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | TimedOut)
 }
 
 /// The address to connect from: `bind-source-addr`, or else the first address listened on from which `host`
