@@ -34,5 +34,9 @@ mod e2e {
     mod living;
     mod pattern;
     mod sentinel_events;
+    mod sentinel_files;
+    mod sentinel_quorums;
+    mod sentinel_replies;
+    mod sentinel_scripts;
     mod support;
 }

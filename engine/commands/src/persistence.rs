@@ -501,7 +501,8 @@ impl Server {
             }
         }
         self.flush_replication();
-        self.log(Level::Warning, "Redis is now ready to exit, bye bye...");
+        let who = if self.sentinel.is_some() { "Sentinel" } else { "Redis" };
+        self.log(Level::Warning, format!("{who} is now ready to exit, bye bye..."));
         self.shutdown = Some(Shutdown::Done(0));
         Ok(())
     }

@@ -143,4 +143,9 @@ pub enum ScriptOutcome {
 pub trait Host {
     /// Whether `path` names a program this process may run.
     fn is_executable(&self, path: &str) -> bool;
+
+    /// The address of a host name, for names that an operator gives and that
+    /// are waited for, as Redis does. Others are asked for by
+    /// [`Action::Resolve`].
+    fn resolve(&self, name: &str) -> Option<IpAddr>;
 }

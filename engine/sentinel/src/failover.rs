@@ -341,8 +341,8 @@ fn reconfigure_replicas(core: &mut Core, master: &mut Master) {
             continue;
         }
         // Whoever is given up is told once more.
-        let may_be_told = give_up_if_late(core, master, index)
-            || !master.replicas[index].reconfiguration.is_in_progress();
+        let may_be_told =
+            give_up_if_late(core, master, index) || !master.replicas[index].reconfiguration.is_in_progress();
         let replica = &mut master.replicas[index];
         if may_be_told
             && replica.server.link.is_up()

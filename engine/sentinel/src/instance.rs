@@ -103,7 +103,9 @@ impl Server {
 pub(crate) enum Reconfiguration {
     Untouched,
     /// It was told.
-    Sent { at: MonoMs },
+    Sent {
+        at: MonoMs,
+    },
     /// Its INFO names the promoted one.
     InProgress,
     /// Its link is up.
@@ -231,8 +233,9 @@ pub(crate) struct MasterSettings {
     pub(crate) client_reconfig_script: Option<String>,
     pub(crate) auth_pass: Option<String>,
     pub(crate) auth_user: Option<String>,
-    /// Commands that the servers know under another name, in lower case.
-    pub(crate) renamed: BTreeMap<String, String>,
+    /// Commands that the servers know under another name: by the name in
+    /// lower case, the name as it was given and the other one.
+    pub(crate) renamed: BTreeMap<String, (String, String)>,
 }
 
 impl MasterSettings {
@@ -256,7 +259,7 @@ impl MasterSettings {
         if self.renamed.is_empty() {
             return command;
         }
-        self.renamed.get(&command.to_ascii_lowercase()).map_or(command, String::as_str)
+        self.renamed.get(&command.to_ascii_lowercase()).map_or(command, |(_, other)| other)
     }
 }
 

@@ -16,6 +16,9 @@
 //!     fn is_executable(&self, _path: &str) -> bool {
 //!         true
 //!     }
+//!     fn resolve(&self, _name: &str) -> Option<std::net::IpAddr> {
+//!         None
+//!     }
 //! }
 //!
 //! let file = b"port 26379\nsentinel monitor mymaster 127.0.0.1 6379 2\n";

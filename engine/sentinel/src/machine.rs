@@ -47,6 +47,7 @@ impl Sentinel {
         let fresh_id = core.random.id();
         core.myid = config.myid.unwrap_or(fresh_id);
         core.epoch = config.current_epoch;
+        core.names = config.names;
         let mut sentinel = Sentinel {
             core,
             masters: Vec::new(),

@@ -10,6 +10,10 @@ impl Host for AnyScript {
     fn is_executable(&self, _path: &str) -> bool {
         true
     }
+
+    fn resolve(&self, _name: &str) -> Option<std::net::IpAddr> {
+        None
+    }
 }
 
 /// A machine under a hand-held clock, with all it has ordered so far.

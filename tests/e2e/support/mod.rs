@@ -7,6 +7,7 @@ pub mod node;
 pub mod puppet;
 pub mod python;
 pub mod random;
+pub mod scene;
 pub mod server;
 pub mod topple;
 pub mod wait;

@@ -170,7 +170,12 @@ fn serve(mut stream: TcpStream, strings: &Mutex<Strings>) {
 }
 
 impl Strings {
-    fn take(&mut self, words: &[String], queued: &mut Option<Vec<Vec<String>>>, stream: &TcpStream) -> String {
+    fn take(
+        &mut self,
+        words: &[String],
+        queued: &mut Option<Vec<Vec<String>>>,
+        stream: &TcpStream,
+    ) -> String {
         let upper: Vec<String> = words.iter().map(|word| word.to_ascii_uppercase()).collect();
         let upper: Vec<&str> = upper.iter().map(String::as_str).collect();
         if !matches!(upper[0], "PING" | "INFO" | "PUBLISH") {

@@ -154,19 +154,18 @@ pub fn field_of(reply: &Value, field: &str) -> String {
 /// Texts with names in place of ports, run ids and dates, so that those of two sentinels can be compared.
 pub fn in_common_words(texts: &[String], ports: &[(u16, &str)]) -> Vec<String> {
     let one = |text: &String| {
-        let words = text.split(' ').map(|word| {
-            let word = ports.iter().fold(word.to_owned(), |word, (port, name)| {
-                let number = port.to_string();
-                match word.strip_suffix(&number) {
-                    Some("") => (*name).to_owned(),
-                    Some(head) if head.ends_with(':') => format!("{head}{name}"),
-                    _ => word,
-                }
-            });
+        let mut words = String::new();
+        let mut rest = text.as_str();
+        while let Some(first) = rest.chars().next() {
+            // A run of letters and digits is a port, an id, or itself.
+            let length = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+            let (word, behind) = rest.split_at(length.max(first.len_utf8()));
+            let port = ports.iter().find(|(port, _)| port.to_string() == word).map(|(_, name)| *name);
             let is_id = word.len() == 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if is_id { "<id>".to_owned() } else { word }
-        });
-        words.collect::<Vec<_>>().join(" ")
+            words += port.unwrap_or(if is_id { "<id>" } else { word });
+            rest = behind;
+        }
+        words
     };
     texts.iter().map(one).collect()
 }

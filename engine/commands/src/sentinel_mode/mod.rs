@@ -129,8 +129,8 @@ impl Server {
         let mode = self.sentinel.as_mut()?;
         mode.saved = true;
         let reply = mode.machine.command(now, args, &*mode.outside);
-        self.obey_machine();
         self.follow_log_level();
+        self.obey_machine();
         let saved = self.sentinel.as_ref().is_none_or(|mode| mode.saved);
         Some((reply, saved))
     }

@@ -10,6 +10,10 @@ impl Host for Nothing {
     fn is_executable(&self, _: &str) -> bool {
         false
     }
+
+    fn resolve(&self, _name: &str) -> Option<std::net::IpAddr> {
+        None
+    }
 }
 
 const ID: &str = "0123456789012345678901234567890123456789";

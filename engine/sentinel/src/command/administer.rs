@@ -41,7 +41,7 @@ pub(super) fn monitor(call: &mut Call<'_>) -> Result<Reply, Reply> {
     }
     let sentinel = &mut *call.sentinel;
     let core = &mut sentinel.core;
-    if !config::accepts_host(&core.global, &core.names, host) {
+    if !config::accepts_host(&core.global, &mut core.names, host, call.host) {
         return Err(Reply::err("Invalid IP address or hostname specified"));
     }
     if sentinel.masters.iter().any(|m| m.name == *name) {
@@ -130,7 +130,7 @@ fn set_one(
     values: &[String],
 ) -> Result<(), Reply> {
     let (core, master) = (&mut call.sentinel.core, &mut call.sentinel.masters[index]);
-    if option.ends_with("-script") && core.global.deny_scripts_reconfig {
+    if matches!(option, "notification-script" | "client-reconfig-script") && core.global.deny_scripts_reconfig {
         return Err(Reply::err(
             "Reconfiguration of scripts path is denied for security reasons. Check the \
              deny-scripts-reconfig configuration directive in your Sentinel configuration",

@@ -42,6 +42,8 @@ pub struct Config {
     pub(crate) myid: Option<String>,
     pub(crate) current_epoch: u64,
     pub(crate) masters: Vec<MasterConfig>,
+    /// Names that were looked up while the file was read.
+    pub(crate) names: Names,
 }
 
 /// One master as the file knows it.
@@ -72,6 +74,7 @@ pub struct ConfigError {
 
 const UNRECOGNIZED: &str = "Unrecognized sentinel configuration statement.";
 const NO_SUCH_MASTER: &str = "No such master with specified name.";
+const BAD_PERIOD: &str = "negative time parameter.";
 const BAD_TIME: &str = "negative or zero time parameter.";
 /// The reason for a script that cannot be run; also SENTINEL SET's error.
 pub(crate) const BAD_NOTIFICATION_SCRIPT: &str = "Notification script seems non existing or non executable";
@@ -120,6 +123,7 @@ impl Config {
             myid: None,
             current_epoch: 0,
             masters: Vec::new(),
+            names: Names::default(),
         };
         for pass in [Pass::Globals, Pass::Masters, Pass::AboutMasters] {
             for (index, line) in lines.iter().enumerate() {
@@ -134,7 +138,24 @@ impl Config {
             }
         }
         config.source = lines;
+        config.look_up_names(host);
         Ok(config)
+    }
+
+    /// Looks every name up, so that the first events show addresses already.
+    fn look_up_names(&mut self, outside: &dyn Host) {
+        if !self.global.resolve_hostnames {
+            return;
+        }
+        for master in &self.masters {
+            let replicas = master.known_replicas.iter().map(|(host, _)| host);
+            let sentinels = master.known_sentinels.iter().map(|(host, _, _)| host);
+            for host in [&master.host].into_iter().chain(replicas).chain(sentinels) {
+                if self.names.ip(host).is_none() {
+                    self.names.learn(host, outside.resolve(host));
+                }
+            }
+        }
     }
 
     fn take(&mut self, line: &SourceLine, pass: Pass, host: &dyn Host) -> Checked {
@@ -188,10 +209,7 @@ impl Config {
         if self.masters.iter().any(|m| m.name == *name) {
             return Err("Duplicate master name.".to_owned());
         }
-        let port = port.parse::<u16>().map_err(|_| "Invalid port number.")?;
-        if !self.accepts(host) {
-            return Err("Can't resolve instance hostname.".to_owned());
-        }
+        let port = instance_port(port, self.accepts(host))?;
         self.masters.push(MasterConfig {
             name: (*name).to_owned(),
             host: (*host).to_owned(),
@@ -218,8 +236,7 @@ impl Config {
         let master = self.masters.iter_mut().find(|m| m.name == args[0]).ok_or(NO_SUCH_MASTER)?;
         match keyword {
             "known-replica" | "known-slave" => {
-                let port = args[2].parse().ok().filter(|_| accepts);
-                let port = port.ok_or("Wrong hostname or port for replica.")?;
+                let port = instance_port(args[2], accepts)?;
                 let replica = (args[1].to_owned(), port);
                 if master.known_replicas.contains(&replica) {
                     return Err("Duplicate hostname and port for replica.".to_owned());
@@ -227,8 +244,7 @@ impl Config {
                 master.known_replicas.push(replica);
             }
             "known-sentinel" => {
-                let port = args[2].parse().ok().filter(|_| accepts);
-                let port = port.ok_or("Wrong hostname or port for sentinel.")?;
+                let port = instance_port(args[2], accepts)?;
                 // A line without run id is of the first generation of Sentinel.
                 let Some(runid) = args.get(3) else { return Ok(()) };
                 if master.known_sentinels.iter().any(|(_, _, id)| id == runid) {
@@ -238,7 +254,7 @@ impl Config {
             }
             "config-epoch" => master.config_epoch = number(args[1])?,
             "leader-epoch" => master.leader_epoch = number(args[1])?,
-            _ => set(&mut master.settings, keyword, &args[1..], host).map_err(reason)?,
+            _ => set(&mut master.settings, keyword, &args[1..], host).map_err(|why| reason(keyword, why))?,
         }
         Ok(())
     }
@@ -302,8 +318,9 @@ pub(crate) enum Refusal {
     RenamedTwice,
 }
 
-fn reason(refusal: Refusal) -> String {
+fn reason(keyword: &str, refusal: Refusal) -> String {
     match refusal {
+        Refusal::BadValue if keyword == "master-reboot-down-after-period" => BAD_PERIOD.to_owned(),
         Refusal::BadValue => BAD_TIME.to_owned(),
         Refusal::NotExecutable(reason) => format!("{reason}."),
         Refusal::RenamedTwice => "Same command renamed multiple times with rename-command.".to_owned(),
@@ -347,7 +364,8 @@ fn rename(settings: &mut MasterSettings, old: &str, new: &str) -> Result<(), Ref
     if old.is_empty() || new.is_empty() {
         return Err(Refusal::BadValue);
     }
-    if settings.renamed.insert(old.to_ascii_lowercase(), new.to_owned()).is_some() {
+    let names = (old.to_owned(), new.to_owned());
+    if settings.renamed.insert(old.to_ascii_lowercase(), names).is_some() {
         return Err(Refusal::RenamedTwice);
     }
     Ok(())
@@ -377,7 +395,17 @@ pub(crate) fn parse_yes_no(value: &str) -> Option<bool> {
     }
 }
 
-/// Whether a host given at run time is acceptable.
-pub(crate) fn accepts_host(global: &Global, names: &Names, host: &str) -> bool {
-    names.ip(host).is_some() || (global.resolve_hostnames && !host.is_empty())
+/// The port of an instance whose host is acceptable.
+fn instance_port(port: &str, host_is_accepted: bool) -> Result<u16, String> {
+    let port = port.parse().map_err(|_| "Invalid port number.".to_owned())?;
+    host_is_accepted.then_some(port).ok_or_else(|| "Can't resolve instance hostname.".to_owned())
+}
+
+/// Whether a host given at run time is an address or a name that has one;
+/// the name's address is learnt.
+pub(crate) fn accepts_host(global: &Global, names: &mut Names, host: &str, outside: &dyn Host) -> bool {
+    if names.ip(host).is_none() && global.resolve_hostnames && !host.is_empty() {
+        names.learn(host, outside.resolve(host));
+    }
+    names.ip(host).is_some()
 }

@@ -11,6 +11,10 @@ impl Host for Bin {
     fn is_executable(&self, path: &str) -> bool {
         path.starts_with("/bin/")
     }
+
+    fn resolve(&self, _name: &str) -> Option<std::net::IpAddr> {
+        None
+    }
 }
 
 const NOW: Now = Now { mono: MonoMs(1_000), wall: WallMs(1_700_000_000_000) };
@@ -161,8 +165,8 @@ fn wrong_lines_are_named_with_their_reason() {
             "sentinel client-reconfig-script m /x",
             "Client reconfiguration script seems non existing or non executable.",
         ),
-        ("sentinel known-replica m 10.0.0.2 port", "Wrong hostname or port for replica."),
-        ("sentinel known-sentinel m host 1 abc", "Wrong hostname or port for sentinel."),
+        ("sentinel known-replica m 10.0.0.2 port", "Invalid port number."),
+        ("sentinel known-sentinel m host 1 abc", "Can't resolve instance hostname."),
     ];
     for (line, reason) in about {
         let found = config(&format!("{monitor}{line}\n")).expect_err(line);

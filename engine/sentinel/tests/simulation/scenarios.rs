@@ -292,8 +292,7 @@ fn a_failover_that_takes_too_long_ends_all_the_same() {
 /// A failover in which one of two replicas answers OK and follows nobody new.
 fn with_a_stubborn_replica(parallel_syncs: u32) -> World {
     let directives = THREE.replace("6000", "15000");
-    let mut world =
-        ready(3, 3, &format!("{directives}sentinel parallel-syncs mymaster {parallel_syncs}\n"));
+    let mut world = ready(3, 3, &format!("{directives}sentinel parallel-syncs mymaster {parallel_syncs}\n"));
     world.servers[1].priority = 1;
     world.servers[2].obeys = false;
     world.run_for(1_500);

@@ -43,10 +43,11 @@ fn directives(shape: &Shape, dice: &mut Dice) -> String {
 
 fn build(seed: u64) -> (World, Shape) {
     let mut dice = Dice(seed);
-    let sentinels = [3, 3, 3, 3, 4, 5, 5, 6, 7, 8, 9][dice.below(11) as usize];
+    // Small worlds are drawn more often: there are more of them in a second.
+    let sentinels = [3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 5, 6, 7, 8, 9][dice.below(17) as usize];
     let shape = Shape {
-        groups: [1, 1, 1, 1, 2, 2, 3][dice.below(7) as usize],
-        replicas: [1, 2, 2, 3, 3, 4, 5][dice.below(7) as usize],
+        groups: [1, 1, 1, 1, 1, 1, 2, 2, 3][dice.below(9) as usize],
+        replicas: [1, 2, 2, 2, 3, 3, 4, 5][dice.below(8) as usize],
         sentinels,
         quorum: sentinels / 2 + usize::from(!dice.chance(20)),
     };

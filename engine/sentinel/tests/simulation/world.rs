@@ -36,6 +36,10 @@ impl Host for AnyScript {
     fn is_executable(&self, _path: &str) -> bool {
         true
     }
+
+    fn resolve(&self, _name: &str) -> Option<std::net::IpAddr> {
+        None
+    }
 }
 
 /// How long a script runs and how it ends, by its path.

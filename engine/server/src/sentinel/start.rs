@@ -1,6 +1,7 @@
 //! The sentinel's configuration file: read at the start, and checked to be one that can be written.
 
 use std::fs::OpenOptions;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
 
 use ::sentinel::{Host, SourceLine, Surroundings};
@@ -14,6 +15,10 @@ pub(crate) struct Programs;
 impl Host for Programs {
     fn is_executable(&self, path: &str) -> bool {
         std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    }
+
+    fn resolve(&self, name: &str) -> Option<IpAddr> {
+        (name, 0).to_socket_addrs().ok()?.next().map(|address| address.ip())
     }
 }
 
