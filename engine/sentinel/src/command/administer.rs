@@ -130,7 +130,8 @@ fn set_one(
     values: &[String],
 ) -> Result<(), Reply> {
     let (core, master) = (&mut call.sentinel.core, &mut call.sentinel.masters[index]);
-    if matches!(option, "notification-script" | "client-reconfig-script") && core.global.deny_scripts_reconfig {
+    if matches!(option, "notification-script" | "client-reconfig-script") && core.global.deny_scripts_reconfig
+    {
         return Err(Reply::err(
             "Reconfiguration of scripts path is denied for security reasons. Check the \
              deny-scripts-reconfig configuration directive in your Sentinel configuration",
