@@ -39,4 +39,6 @@ mod e2e {
     mod sentinel_replies;
     mod sentinel_scripts;
     mod support;
+    mod view;
+    mod watch;
 }

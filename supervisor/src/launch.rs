@@ -127,7 +127,7 @@ fn redis_conf(plan: &Plan, node: &Node, dir: &Path) -> String {
 }
 
 /// The `requirepass` of the master at the top of a node's chain, or the node's own.
-fn chain_password<'a>(plan: &'a Plan, node: &'a Node) -> Option<&'a str> {
+pub(crate) fn chain_password<'a>(plan: &'a Plan, node: &'a Node) -> Option<&'a str> {
     let mut top = node;
     while let NodeKind::Replica { of } = top.kind {
         top = &plan.nodes[of.0 as usize];

@@ -91,18 +91,35 @@ impl Nodes {
         nodes
     }
 
-    /// Sets the command that every start uses from now on, and forgets earlier ends.
+    /// Sets the command that every start uses from now on, and forgets earlier ends. A plan that has grown may
+    /// name new nodes.
     pub fn prepare(&self, id: NodeId, command: SpawnRequest) {
         let mut states = self.0.states.borrow_mut();
+        if states.len() <= id.0 as usize {
+            states.resize_with(id.0 as usize + 1, NodeState::default);
+        }
         let state = &mut states[id.0 as usize];
         assert!(state.live.is_none(), "a running node is not prepared anew");
         *state = NodeState { command: Some(command), ..NodeState::default() };
     }
 
+    /// Sets the command that later starts use; the process that runs goes on.
+    pub fn set_command(&self, id: NodeId, command: SpawnRequest) {
+        self.0.states.borrow_mut()[id.0 as usize].command = Some(command);
+    }
+
+    /// Takes a node out that is down: it is not started any more.
+    pub fn forget(&self, id: NodeId) {
+        if let Some(state) = self.0.states.borrow_mut().get_mut(id.0 as usize) {
+            state.command = None;
+        }
+    }
+
     /// The state of a node's process.
     pub fn state(&self, id: NodeId) -> ProcessState {
         let states = self.0.states.borrow();
-        let state = &states[id.0 as usize];
+        // A node that a changed script adds has no state before it is prepared.
+        let Some(state) = states.get(id.0 as usize) else { return ProcessState::NotStarted };
         match (state.live, state.last_exit) {
             (Some(Live { pid: Some(pid), paused: true, .. }), _) => ProcessState::Paused(pid),
             (Some(Live { pid: Some(pid), .. }), _) => ProcessState::Running(pid),

@@ -11,9 +11,11 @@ use super::{
     CliArgs, EventsArgs, FailoverArgs, LogsArgs, NodeArgs, REFUSED, StatusArgs, WRONG_INPUT, WhichRun,
 };
 use crate::control::ask::{AskError, Up, all_up, choose};
-use crate::control::protocol::{Answer, NodeStatus, Request, Verb};
+use crate::control::protocol::{Answer, Request, Verb};
 use crate::report::live::LiveLines;
 use crate::report::paint::Paint;
+use crate::report::status;
+use crate::view::draw::for_people;
 
 /// How long `down` waits for the supervisor to have ended.
 const DOWN_LIMIT: Duration = Duration::from_secs(30);
@@ -30,7 +32,7 @@ fn fail(error: &AskError) -> ExitCode {
 }
 
 /// Runs `body` on the topology that the command line means.
-fn on(which: &WhichRun, body: impl FnOnce(Up) -> Result<ExitCode, AskError>) -> ExitCode {
+pub(super) fn on(which: &WhichRun, body: impl FnOnce(Up) -> Result<ExitCode, AskError>) -> ExitCode {
     choose(which.run.as_deref()).and_then(body).unwrap_or_else(|error| fail(&error))
 }
 
@@ -60,15 +62,6 @@ pub(super) fn ps() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// `59s`, `2m03s`, `5h07m`.
-fn for_people(seconds: i64) -> String {
-    match seconds {
-        0..=59 => format!("{seconds}s"),
-        60..=3599 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
 /// Columns as wide as their widest cell.
 fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
@@ -88,45 +81,10 @@ pub(super) fn status(args: &StatusArgs) -> ExitCode {
         let Answer::Status { nodes } = up.ask(&Request::Status)? else { return Ok(ExitCode::from(REFUSED)) };
         match args.json {
             true => print(&format!("{}\n", serde_json::to_string_pretty(&nodes).unwrap_or_default())),
-            false => print(&status_table(&nodes)),
+            false => print(&status::table(&nodes)),
         }
         Ok(ExitCode::SUCCESS)
     })
-}
-
-fn status_table(nodes: &[NodeStatus]) -> String {
-    let headings = [
-        "NODE", "STATE", "ROLE", "OF", "ADDRESS", "PID", "OFFSET", "LAG", "KEYS", "MEMORY", "CLIENTS",
-        "OPS/S",
-    ];
-    let mut rows = vec![headings.map(str::to_owned).to_vec()];
-    let shown = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
-    for node in nodes {
-        let master = node.of.first().and_then(|of| nodes.iter().find(|one| one.name == *of));
-        let lag = match (node.linked, node.offset, master.and_then(|master| master.offset)) {
-            (Some(false), _, _) => "link down".to_owned(),
-            (Some(true), Some(offset), Some(of_master)) => (of_master - offset).max(0).to_string(),
-            _ => "-".to_owned(),
-        };
-        rows.push(vec![
-            node.name.clone(),
-            node.problem
-                .as_ref()
-                .map_or_else(|| node.state.clone(), |problem| format!("{} ({problem})", node.state)),
-            node.role.clone().unwrap_or_else(|| "-".to_owned()),
-            if node.of.is_empty() { "-".to_owned() } else { node.of.join(", ") },
-            node.address.clone(),
-            node.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
-            node.offset.map_or_else(|| "-".to_owned(), |offset| offset.to_string()),
-            lag,
-            shown(node.keys),
-            node.used_bytes
-                .map_or_else(|| "-".to_owned(), |bytes| format!("{:.1}M", bytes as f64 / 1_048_576.0)),
-            shown(node.clients),
-            shown(node.ops_per_s),
-        ]);
-    }
-    table(&rows)
 }
 
 /// What happened, and with `-f` what happens.
@@ -274,46 +232,4 @@ fn start_time(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
     (*fields.first()? != "Z").then(|| fields.get(19).map(|&ticks| ticks.to_owned()))?
-}
-
-#[cfg(test)]
-mod tests {
-    use expect_test::expect;
-
-    use super::*;
-
-    #[test]
-    fn a_status_is_a_table_with_lags() {
-        let node = |name: &str, role: &str, of: &[&str], offset| NodeStatus {
-            name: name.to_owned(),
-            address: "127.0.0.1:7000".to_owned(),
-            state: "running".to_owned(),
-            pid: Some(7),
-            role: Some(role.to_owned()),
-            of: of.iter().map(|&name| name.to_owned()).collect(),
-            linked: (role == "slave").then_some(true),
-            offset: Some(offset),
-            keys: Some(3),
-            used_bytes: Some(1_572_864),
-            ..NodeStatus::default()
-        };
-        let down = NodeStatus {
-            name: "r2".to_owned(),
-            state: "ended (SIGKILL)".to_owned(),
-            ..NodeStatus::default()
-        };
-        let shown = status_table(&[node("m", "master", &[], 100), node("r1", "slave", &["m"], 86), down]);
-        expect![[r#"
-            NODE  STATE            ROLE    OF  ADDRESS         PID  OFFSET  LAG  KEYS  MEMORY  CLIENTS  OPS/S
-            m     running          master  -   127.0.0.1:7000  7    100     -    3     1.5M    -        -
-            r1    running          slave   m   127.0.0.1:7000  7    86      14   3     1.5M    -        -
-            r2    ended (SIGKILL)  -       -                   -    -       -    -     -       -        -
-        "#]]
-        .assert_eq(&shown);
-    }
-
-    #[test]
-    fn times_are_for_people() {
-        assert_eq!([5, 123, 18_420].map(for_people), ["5s", "2m03s", "5h07m"]);
-    }
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 all checks held; 1 a check failed; 2 the script or the command line is wrong; 3 the
 //! environment refused (port taken, no permission, binary missing). A run ended by Ctrl-C gives 130.
 
+mod attach;
 mod background;
 pub mod check;
 mod doctor;
@@ -66,6 +67,8 @@ enum Command {
     },
     /// List the topologies that are up
     Ps,
+    /// Open the live view of a topology that is up
+    Attach(WhichRun),
     /// Tell how every node of a topology that is up is
     Status(StatusArgs),
     /// Tell what has happened in a topology that is up
@@ -148,6 +151,12 @@ pub struct UpArgs {
     /// Go into the background once the topology is ready
     #[arg(short = 'd', long)]
     detach: bool,
+    /// Follow the script: when it or what it imports changes, the topology becomes what it says then
+    #[arg(short = 'w', long)]
+    watch: bool,
+    /// Print lines instead of the live view, as into a pipe
+    #[arg(long)]
+    plain: bool,
     /// What the background process is started with.
     #[arg(long, hide = true)]
     in_background: bool,
@@ -358,6 +367,7 @@ fn dispatch(command: Command) -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Ps => living::ps(),
+        Command::Attach(which) => attach::attach(&which),
         Command::Status(args) => living::status(&args),
         Command::Events(args) => living::events(&args),
         Command::Logs(args) => living::logs(&args),

@@ -1,6 +1,9 @@
 //! Writing to the terminal: plain into a pipe, coloured on a terminal unless NO_COLOR is set.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use crate::view::terminal;
 
 /// Whether standard output takes colours.
 pub(super) fn colour_on_stdout() -> bool {
@@ -13,7 +16,7 @@ pub(super) fn colour_on_stderr() -> bool {
 }
 
 /// `NO_COLOR` counts when it is set to anything (no-color.org).
-fn no_colour() -> bool {
+pub(super) fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
@@ -24,7 +27,22 @@ pub(super) fn print(text: &str) {
     let _ = out.flush();
 }
 
-/// Writes a message to standard error.
+/// Messages that came while a view had the terminal.
+static HELD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Writes a message to standard error; once the terminal is given back, if a view has it.
 pub(super) fn complain(message: &str) {
+    if terminal::is_taken() {
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_owned());
+        return;
+    }
     let _ = writeln!(io::stderr().lock(), "{message}");
+}
+
+/// Writes what was held back.
+pub(super) fn release_complaints() {
+    let held = std::mem::take(&mut *HELD.lock().unwrap_or_else(PoisonError::into_inner));
+    for message in held {
+        let _ = writeln!(io::stderr().lock(), "{message}");
+    }
 }

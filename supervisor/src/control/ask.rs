@@ -57,11 +57,19 @@ pub enum AskError {
 
 /// Every topology that is up.
 pub fn all_up() -> Vec<Up> {
-    let describe = |dir: PathBuf| match ask_within(&dir, &Request::Describe, DESCRIBE_LIMIT) {
-        Ok(Answer::Description(description)) => Some(Up { dir, description }),
-        _ => None,
-    };
-    RunDir::all().into_iter().filter_map(describe).collect()
+    let up = |dir: PathBuf| describe(&dir).ok().map(|description| Up { dir, description });
+    RunDir::all().into_iter().filter_map(up).collect()
+}
+
+/// What the topology in a run directory says of itself.
+///
+/// # Errors
+/// When nobody answers there.
+pub fn describe(run: &Path) -> io::Result<Description> {
+    match ask_within(run, &Request::Describe, DESCRIBE_LIMIT)? {
+        Answer::Description(description) => Ok(description),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it answers something else")),
+    }
 }
 
 /// The topology of this name or run directory's name, or the only one.

@@ -13,20 +13,18 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
-use super::address::{self, Roles};
+use super::address;
 use super::protocol::{Answer, Description, NodeStatus, Request, Verb};
 use super::socket_path;
-use crate::client::{Client, ClientError, Endpoint, info_fields};
+use crate::client::{Client, Endpoint};
 use crate::history::{Moment, What};
 use crate::journal::Journal;
 use crate::nodes::{Nodes, describe_exit};
-use crate::plan::{Monitor, NodeId, NodeKind};
+use crate::plan::{NodeId, NodeKind};
+use crate::present::{ANSWER_LIMIT, Present, ask_info, master_address};
 use crate::stage::Stages;
 use crate::world::{ProcessState, WorldError};
-use crate::world_real::named_master;
 
-/// Limit of asking a node how it is. One that is paused does not answer.
-const ANSWER_LIMIT: Duration = Duration::from_millis(500);
 /// Limit of a request to arrive.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 /// The longest request.
@@ -133,11 +131,11 @@ impl Control {
 
     async fn find(&self, name: &str) -> Result<NodeId, String> {
         let plan = self.journal.plan();
-        let roles = match address::needs_roles(&plan, name) {
-            true => self.roles().await,
-            false => Living::default(),
+        let present = match address::needs_roles(&plan, name) {
+            true => Present::ask(&plan).await,
+            false => Present::default(),
         };
-        address::find(&plan, name, &roles)
+        address::find(&plan, name, &(&*plan, &present))
     }
 
     async fn act(&self, verb: Verb, name: &str) -> Result<Answer, String> {
@@ -292,48 +290,6 @@ impl Control {
         let plan = self.journal.plan();
         plan.node_at(address).map_or_else(|| address.to_string(), |id| plan.node(id).name.clone())
     }
-
-    /// Who is master of what, and who follows whom.
-    async fn roles(&self) -> Living {
-        let plan = self.journal.plan();
-        let mut living = Living::default();
-        for (_, monitor) in plan.monitors_in_force() {
-            for &sentinel in &monitor.sentinels {
-                let endpoint = Endpoint::of(plan.node(sentinel));
-                let named = named_master(&endpoint, &monitor.name, ANSWER_LIMIT).await;
-                if let Some(id) = named.and_then(|address| plan.node_at(address)) {
-                    living.masters.insert(monitor.name.clone(), id);
-                    break;
-                }
-            }
-        }
-        let server = |id: &NodeId| matches!(plan.node(*id).kind, NodeKind::Master | NodeKind::Replica { .. });
-        for id in plan.node_ids().filter(server) {
-            let Ok(fields) = ask_info(&Endpoint::of(plan.node(id))).await else { continue };
-            let follows = fields.get("role").is_some_and(|role| role == "slave");
-            if let (true, Some(master)) = (follows, master_address(&fields).and_then(|at| plan.node_at(at))) {
-                living.follows.push((id, master));
-            }
-        }
-        living
-    }
-}
-
-/// Roles as the nodes tell them now.
-#[derive(Default)]
-struct Living {
-    masters: HashMap<String, NodeId>,
-    follows: Vec<(NodeId, NodeId)>,
-}
-
-impl Roles for Living {
-    fn master(&self, monitor: &Monitor) -> Option<NodeId> {
-        self.masters.get(&monitor.name).copied()
-    }
-
-    fn replicas(&self, master: NodeId) -> Vec<NodeId> {
-        self.follows.iter().filter(|(_, of)| *of == master).map(|(id, _)| *id).collect()
-    }
 }
 
 fn refused(reason: String) -> Answer {
@@ -348,20 +304,6 @@ fn describe_state(state: ProcessState) -> String {
         ProcessState::Ended(exit) => format!("ended ({})", describe_exit(exit)),
         ProcessState::NotStarted => "not started".to_owned(),
     }
-}
-
-async fn ask_info(endpoint: &Endpoint) -> Result<HashMap<String, String>, ClientError> {
-    let mut client = Client::connect(endpoint, ANSWER_LIMIT).await?;
-    let reply = client.command(&["INFO"], ANSWER_LIMIT).await?;
-    match reply.to_text() {
-        Some(text) => Ok(info_fields(&text).into_iter().collect()),
-        None => Err(ClientError::Refused(reply.as_error().unwrap_or_else(|| "no INFO".to_owned()))),
-    }
-}
-
-fn master_address(fields: &HashMap<String, String>) -> Option<SocketAddr> {
-    let ip = fields.get("master_host")?.parse().ok()?;
-    Some(SocketAddr::new(ip, fields.get("master_port")?.parse().ok()?))
 }
 
 /// `mymaster (ok)` of a sentinel's `name=mymaster,status=ok,…`.

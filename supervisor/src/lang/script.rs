@@ -5,7 +5,7 @@
 //! below the run's directory, and paths resolve there.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -39,6 +39,8 @@ pub struct Script {
     origin: Origin,
     /// Imported files as first read, so that every evaluation of a run sees the same text.
     imports: RefCell<BTreeMap<PathBuf, String>>,
+    /// Every place where an import was looked for.
+    looked_for: RefCell<BTreeSet<PathBuf>>,
 }
 
 /// What relative paths start from.
@@ -108,7 +110,13 @@ impl Script {
     }
 
     fn new(name: &str, source: &str, origin: Origin) -> Self {
-        Self { name: name.to_owned(), source: source.to_owned(), origin, imports: RefCell::default() }
+        Self {
+            name: name.to_owned(),
+            source: source.to_owned(),
+            origin,
+            imports: RefCell::default(),
+            looked_for: RefCell::default(),
+        }
     }
 
     /// The path as given, or the built-in topology's name.
@@ -182,6 +190,7 @@ impl Script {
         if resolved.extension().is_none() {
             resolved = self.resolve(&format!("{path}.rhai"));
         }
+        self.looked_for.borrow_mut().insert(resolved.clone());
         if let Some(text) = self.imports.borrow().get(&resolved) {
             return Ok((resolved.clone(), text.clone()));
         }
@@ -189,6 +198,26 @@ impl Script {
             .map_err(|error| format!("cannot read {}: {error}", resolved.display()))?;
         self.imports.borrow_mut().insert(resolved.clone(), text.clone());
         Ok((resolved, text))
+    }
+
+    /// The files that an evaluation was made from, with their texts: the script itself, and what it imports or
+    /// would import if it were there. None for a built-in topology, which does not change.
+    pub fn files(&self) -> BTreeMap<PathBuf, Option<String>> {
+        if self.is_built_in() {
+            return BTreeMap::new();
+        }
+        let imports = self.imports.borrow();
+        let looked_for = self.looked_for.borrow();
+        let mut files: BTreeMap<PathBuf, Option<String>> =
+            looked_for.iter().map(|path| (path.clone(), imports.get(path).cloned())).collect();
+        let own = self.folder().join(Path::new(&self.name).file_name().unwrap_or_default());
+        files.insert(own, Some(self.source.clone()));
+        files
+    }
+
+    /// The same script after its file has gone.
+    pub(crate) fn as_missing(&self) -> Self {
+        Self::new(&self.name, "", self.origin.clone())
     }
 
     /// What relative paths start from.
@@ -256,6 +285,18 @@ mod tests {
         let found = script.resolve_program("./x/../n.sh");
         assert_eq!(found.path, folder.path().join("n.sh"));
         assert!(found.trouble.expect("trouble").contains("not executable"));
+    }
+
+    #[test]
+    fn the_files_of_a_script_are_itself_and_its_imports_also_missing_ones() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        std::fs::write(folder.path().join("part.rhai"), "1").expect("written");
+        let script = Script::from_text("t.rhai", "2", folder.path());
+        assert!(script.import("part").is_ok() && script.import("gone").is_err());
+        let at = |name: &str| folder.path().join(name);
+        let expected = [("gone.rhai", None), ("part.rhai", Some("1")), ("t.rhai", Some("2"))];
+        let expected = expected.map(|(name, text)| (at(name), text.map(str::to_owned)));
+        assert_eq!(script.files(), BTreeMap::from(expected));
     }
 
     #[test]

@@ -34,7 +34,10 @@ impl LiveLines {
         };
         let time = format!("{:>9.3}", at.0 as f64 / 1_000_000.0);
         let who = format!("{who:<width$}", width = self.who_width);
-        Some(format!("{}  {who}  {}", self.paint.dim(&time), toned(self.paint, tone, &text)))
+        // What a script's mistakes look like is in the lines below the first.
+        let (text, below) = text.split_once('\n').map_or((&*text, None), |(first, rest)| (first, Some(rest)));
+        let below = below.map_or_else(String::new, |below| format!("\n{below}"));
+        Some(format!("{}  {who}  {}{below}", self.paint.dim(&time), toned(self.paint, tone, text)))
     }
 }
 

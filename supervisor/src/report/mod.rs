@@ -15,6 +15,7 @@ pub mod figures;
 pub mod json;
 pub mod live;
 pub mod paint;
+pub mod status;
 pub mod summary;
 pub mod table;
 pub mod text;

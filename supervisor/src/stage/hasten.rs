@@ -19,10 +19,10 @@ const SHORT_PERIODS: [(&str, &str); 3] =
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
 
 /// Sentinels whose periods were changed.
-pub(super) struct Hastened(Vec<(Endpoint, Vec<(String, String)>)>);
+pub struct Hastened(Vec<(Endpoint, Vec<(String, String)>)>);
 
 /// Shortens the periods of all real sentinels, as soon as each answers.
-pub(super) async fn hasten(plan: &Plan, nodes: &Nodes, limit: Duration) -> Hastened {
+pub async fn hasten(plan: &Plan, nodes: &Nodes, limit: Duration) -> Hastened {
     let deadline = Instant::now() + limit;
     let is_real = |id: &NodeId| {
         let node = plan.node(*id);
@@ -80,7 +80,7 @@ fn known_periods(reply: &Value) -> Vec<(String, String)> {
 
 impl Hastened {
     /// Puts every period back to what it was.
-    pub(super) async fn restore(self) {
+    pub async fn restore(self) {
         for (endpoint, before) in self.0 {
             if before.is_empty() {
                 continue;

@@ -38,27 +38,37 @@ pub struct LayOutError {
 /// # Errors
 /// [`LayOutError`] for the first node whose files cannot be written.
 pub fn lay_out(plan: &Plan, dir: &RunDir, stage: &str) -> Result<Vec<LaidOut>, LayOutError> {
+    let paths = paths(plan, dir, stage)?;
+    plan.node_ids().map(|id| lay_out_node(plan, id, &paths)).collect()
+}
+
+/// Where a stage's nodes and programs are; writes the wrappers of the scripts that its sentinels run.
+///
+/// # Errors
+/// [`LayOutError`] for the first wrapper that cannot be written.
+pub fn paths(plan: &Plan, dir: &RunDir, stage: &str) -> Result<Paths, LayOutError> {
     let folder = dir.wrappers();
     let program = program();
-    let refused = |node: NodeId, path: &Path, source: io::Error| LayOutError {
-        node: plan.node(node).name.clone(),
-        path: path.display().to_string(),
-        source,
-    };
     let mut wrappers = BTreeMap::new();
     for (sentinel, script) in scripts_of_sentinels(plan) {
         let name = &plan.node(sentinel).name;
         let wrapper = write_wrapper(&folder, &program, name, &script)
-            .map_err(|source| refused(sentinel, &folder, source))?;
+            .map_err(|source| refused(plan, sentinel, &folder, source))?;
         wrappers.insert((sentinel, script), wrapper);
     }
-    let paths = Paths { topple: program, nodes: dir.stage(stage), wrappers };
-    plan.node_ids()
-        .map(|id| {
-            lay_out_node(plan, id, &paths)
-                .map_err(|source| refused(id, &paths.node_dir(plan.node(id)), source))
-        })
-        .collect()
+    Ok(Paths { topple: program, nodes: dir.stage(stage), wrappers })
+}
+
+fn refused(plan: &Plan, node: NodeId, path: &Path, source: io::Error) -> LayOutError {
+    LayOutError { node: plan.node(node).name.clone(), path: path.display().to_string(), source }
+}
+
+/// Writes everything that one node starts from.
+///
+/// # Errors
+/// [`LayOutError`] when its files cannot be written.
+pub fn lay_out_node(plan: &Plan, id: NodeId, paths: &Paths) -> Result<LaidOut, LayOutError> {
+    write_node(plan, id, paths).map_err(|source| refused(plan, id, &paths.node_dir(plan.node(id)), source))
 }
 
 /// Which sentinel runs which scripts.
@@ -76,7 +86,7 @@ pub fn program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"))
 }
 
-fn lay_out_node(plan: &Plan, id: NodeId, paths: &Paths) -> io::Result<LaidOut> {
+fn write_node(plan: &Plan, id: NodeId, paths: &Paths) -> io::Result<LaidOut> {
     let node = plan.node(id);
     let launch = launch(plan, id, paths);
     fs::create_dir_all(&launch.data)?;
@@ -91,8 +101,23 @@ fn lay_out_node(plan: &Plan, id: NodeId, paths: &Paths) -> io::Result<LaidOut> {
     let own_log =
         node.config.get("logfile").map(|name| name.trim_matches('"')).filter(|name| !name.is_empty());
     let log = own_log.map_or_else(|| output.clone(), |name| launch.data.join(name));
-    let command = SpawnRequest { argv: launch.argv, env: launch.env, cwd: launch.cwd, output };
+    let command = spawn_request(launch);
     Ok(LaidOut { node: id, log, command })
+}
+
+/// Writes the start command of a node that is there already, and gives it.
+///
+/// # Errors
+/// [`LayOutError`] when it cannot be written.
+pub fn lay_out_command(plan: &Plan, id: NodeId, paths: &Paths) -> Result<SpawnRequest, LayOutError> {
+    let launch = launch(plan, id, paths);
+    write_command(&launch).map_err(|source| refused(plan, id, &launch.dir, source))?;
+    Ok(spawn_request(launch))
+}
+
+fn spawn_request(launch: Launch) -> SpawnRequest {
+    let output = launch.dir.join("log");
+    SpawnRequest { argv: launch.argv, env: launch.env, cwd: launch.cwd, output }
 }
 
 /// A script that starts the node by hand exactly as the run does.

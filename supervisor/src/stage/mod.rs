@@ -6,7 +6,7 @@
 //! All servers and sentinels are started at once and polled until they are ready, then the user's own
 //! processes; nothing waits a fixed time.
 
-mod hasten;
+pub mod hasten;
 pub mod lay_out;
 
 use std::cell::RefCell;
@@ -23,6 +23,7 @@ use crate::plan::{NodeId, NodeKind, Plan};
 use crate::ready::probe::Prober;
 use crate::ready::{Expect, Facts, missing};
 use crate::run_dir::RunDir;
+use crate::stage::lay_out::LaidOut;
 use crate::watch::Watch;
 use crate::watch::log::last_lines;
 use crate::world::{ProcessState, WorldError};
@@ -50,6 +51,8 @@ struct Stage {
     name: String,
     watch: Watch,
     logs: HashMap<NodeId, PathBuf>,
+    /// Where the log of a process's present life begins, when it is not the first.
+    log_begins: HashMap<NodeId, u64>,
 }
 
 impl Stages {
@@ -84,7 +87,8 @@ impl Stages {
             logs.iter().map(|(&id, path)| (id, path.clone())).collect(),
             &wrappers,
         );
-        *self.0.current.borrow_mut() = Some(Stage { name: name.to_owned(), watch, logs });
+        *self.0.current.borrow_mut() =
+            Some(Stage { name: name.to_owned(), watch, logs, log_begins: HashMap::new() });
 
         let began = self.0.journal.now();
         let (processes, servers): (Vec<NodeId>, Vec<NodeId>) =
@@ -106,8 +110,41 @@ impl Stages {
         Ok(())
     }
 
+    /// Adds nodes that were laid out below the stage in force: their commands, logs and watch.
+    pub fn add(&self, laid_out: Vec<LaidOut>) {
+        for place in laid_out {
+            self.0.nodes.prepare(place.node, place.command);
+            if let Some(stage) = self.0.current.borrow_mut().as_mut() {
+                stage.watch.add(place.node, place.log.clone());
+                stage.logs.insert(place.node, place.log);
+            }
+        }
+    }
+
+    /// Takes a node out that is down.
+    pub fn remove(&self, id: NodeId) {
+        self.catch_up();
+        self.0.nodes.forget(id);
+        if let Some(stage) = self.0.current.borrow_mut().as_mut() {
+            stage.watch.remove(id);
+            stage.logs.remove(&id);
+            stage.log_begins.remove(&id);
+        }
+    }
+
+    /// What a node's log says of its readiness counts from here on.
+    pub fn begin_log(&self, id: NodeId) {
+        let bytes = self.log_bytes(id);
+        if let Some(stage) = self.0.current.borrow_mut().as_mut() {
+            stage.log_begins.insert(id, bytes);
+        }
+    }
+
     /// Starts nodes, all at once.
-    async fn start_all(&self, ids: &[NodeId]) -> Result<(), WorldError> {
+    ///
+    /// # Errors
+    /// The first that cannot be started.
+    pub async fn start_all(&self, ids: &[NodeId]) -> Result<(), WorldError> {
         let start = |&id: &NodeId| {
             let nodes = self.0.nodes.clone();
             tokio::task::spawn_local(async move { nodes.start(id).await })
@@ -125,16 +162,34 @@ impl Stages {
     /// What is missing, a sentence each, when the moment comes first. At the start of a topology also as
     /// soon as one of its processes has ended: it would not come back.
     pub async fn wait_ready(&self, ids: &[NodeId], expect: Expect, until: Moment) -> Result<(), Vec<String>> {
+        let patience = match expect {
+            Expect::DeclaredRoles => Patience::WhileAllRun,
+            Expect::AnyConsistentRoles => Patience::UntilTheMoment,
+        };
+        self.wait_ready_by(&self.0.journal.plan(), ids, expect, patience, until).await
+    }
+
+    /// Polls until the nodes are ready as another plan than that in force has them.
+    ///
+    /// # Errors
+    /// As [`wait_ready`](Self::wait_ready).
+    pub async fn wait_ready_by(
+        &self,
+        plan: &Plan,
+        ids: &[NodeId],
+        expect: Expect,
+        patience: Patience,
+        until: Moment,
+    ) -> Result<(), Vec<String>> {
         let journal = &self.0.journal;
-        let plan = journal.plan();
-        let mut prober = Prober::new(&plan);
+        let mut prober = Prober::new(plan);
         let mut pause = FIRST_POLL;
         loop {
             let nodes = self.0.nodes.clone();
             let round = prober.round(|id| nodes.runs(id)).await;
             let (processes, servers): (Vec<NodeId>, Vec<NodeId>) =
                 ids.iter().partition(|&&id| plan.node(id).is_process());
-            let mut problems = missing(&plan, &servers, expect, &round);
+            let mut problems = missing(plan, &servers, expect, &round);
             problems.extend(processes.iter().filter_map(|&id| self.unready_process(id)));
             if problems.is_empty() {
                 problems = self.unsubscribed(ids);
@@ -146,7 +201,7 @@ impl Stages {
                 let silent = matches!(round.facts.get(id), Some(Facts::Silent(_)));
                 (silent || self.unready_process(*id).is_some()) && self.0.nodes.runs(*id).is_err()
             };
-            let hopeless = expect == Expect::DeclaredRoles && ids.iter().any(ended);
+            let hopeless = patience == Patience::WhileAllRun && ids.iter().any(ended);
             if hopeless || journal.now() >= until {
                 return Err(problems);
             }
@@ -161,7 +216,8 @@ impl Stages {
         let plan = self.0.journal.plan();
         let node = plan.node(id);
         let NodeKind::Process { ready, .. } = &node.kind else { return None };
-        let said = |text: &String| self.log_has(id, text, 0);
+        let begins = self.0.current.borrow().as_ref().and_then(|stage| stage.log_begins.get(&id).copied());
+        let said = |text: &String| self.log_has(id, text, begins.unwrap_or(0));
         let problem = match (ready, self.0.nodes.state(id)) {
             (Some(text), _) if said(text) => return None,
             (
@@ -200,7 +256,8 @@ impl Stages {
             .collect()
     }
 
-    fn not_ready(&self, plan: &Plan, problems: &[String]) -> WorldError {
+    /// What to say of problems that [`wait_ready`](Self::wait_ready) has told, with a node's last log lines.
+    pub fn not_ready(&self, plan: &Plan, problems: &[String]) -> WorldError {
         let has_problem = |id: &NodeId| {
             let name = &plan.node(*id).name;
             problems.iter().any(|problem| problem.split(':').next() == Some(name))
@@ -279,6 +336,15 @@ impl Stages {
     }
 }
 
+/// How long readiness is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Until a moment; who is down may come back.
+    UntilTheMoment,
+    /// Not longer than all the processes run.
+    WhileAllRun,
+}
+
 /// What becomes of a stage's files at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Files {
@@ -288,7 +354,11 @@ pub enum Files {
     Remove,
 }
 
-fn check_ports(plan: &Plan) -> Result<(), WorldError> {
+/// Refuses when somebody listens where a node of the plan is to listen.
+///
+/// # Errors
+/// `Environment` with the node and what to do.
+pub fn check_ports(plan: &Plan) -> Result<(), WorldError> {
     for node in plan.nodes_in_force().filter(|node| !node.is_process()) {
         if let Err(error) = TcpListener::bind((node.ip, node.port)) {
             return Err(WorldError::Environment(format!(

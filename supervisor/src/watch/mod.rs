@@ -33,7 +33,7 @@ const LOG_PERIOD: Duration = Duration::from_millis(25);
 /// Watches the nodes of one stage; ends when dropped.
 pub struct Watch {
     shared: Rc<Shared>,
-    tasks: Vec<AbortHandle>,
+    tasks: RefCell<Vec<AbortHandle>>,
 }
 
 struct Shared {
@@ -54,33 +54,34 @@ impl Watch {
     /// Begins to watch: nodes with the paths of their logs, and the scripts folder. Must be called inside a
     /// `LocalSet`.
     pub fn start(journal: &Journal, logs: Vec<(NodeId, PathBuf)>, scripts: &Path) -> Self {
-        let plan = journal.plan();
-        let watched = |(id, path): (NodeId, PathBuf)| {
-            let sentinel = plan.node(id).kind == NodeKind::Sentinel;
-            (
-                id,
-                Watched {
-                    tail: LogTail::new(path),
-                    sentinel,
-                    subscribed: !sentinel,
-                    dedup: Dedup::default(),
-                },
-            )
-        };
-        let nodes: HashMap<NodeId, Watched> = logs.into_iter().map(watched).collect();
-        let sentinels: Vec<NodeId> =
-            nodes.iter().filter(|(_, watched)| watched.sentinel).map(|(&id, _)| id).collect();
         let shared = Rc::new(Shared {
             journal: journal.clone(),
-            nodes: RefCell::new(nodes),
+            nodes: RefCell::default(),
             scripts: RefCell::new(LogTail::at_end(scripts.join(JOURNAL))),
         });
-        let mut tasks = vec![tokio::task::spawn_local(follow_logs(Rc::clone(&shared))).abort_handle()];
-        for id in sentinels {
-            let task = tokio::task::spawn_local(sentinel::follow(Rc::clone(&shared), id));
-            tasks.push(task.abort_handle());
+        let follow = tokio::task::spawn_local(follow_logs(Rc::clone(&shared))).abort_handle();
+        let watch = Self { shared, tasks: RefCell::new(vec![follow]) };
+        for (id, path) in logs {
+            watch.add(id, path);
         }
-        Self { shared, tasks }
+        watch
+    }
+
+    /// Watches one more node of the plan in force.
+    pub fn add(&self, id: NodeId, log: PathBuf) {
+        let sentinel = self.shared.journal.plan().node(id).kind == NodeKind::Sentinel;
+        let watched =
+            Watched { tail: LogTail::new(log), sentinel, subscribed: !sentinel, dedup: Dedup::default() };
+        self.shared.nodes.borrow_mut().insert(id, watched);
+        if sentinel {
+            let task = tokio::task::spawn_local(sentinel::follow(Rc::clone(&self.shared), id));
+            self.tasks.borrow_mut().push(task.abort_handle());
+        }
+    }
+
+    /// Ceases to watch a node.
+    pub fn remove(&self, id: NodeId) {
+        self.shared.nodes.borrow_mut().remove(&id);
     }
 
     /// Sentinels whose events are not received yet.
@@ -98,7 +99,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        for task in &self.tasks {
+        for task in self.tasks.get_mut() {
             task.abort();
         }
     }
@@ -187,6 +188,10 @@ impl Shared {
         for (wall_ms, what) in found {
             self.journal.record_at(at, wall_ms, what);
         }
+    }
+
+    fn watches(&self, id: NodeId) -> bool {
+        self.nodes.borrow().contains_key(&id)
     }
 
     fn set_subscribed(&self, id: NodeId, subscribed: bool) {

@@ -13,11 +13,13 @@ const CONNECT_LIMIT: Duration = Duration::from_millis(500);
 const FIRST_RETRY: Duration = Duration::from_millis(2);
 const LAST_RETRY: Duration = Duration::from_millis(50);
 
-/// Subscribes, and again whenever the connection is lost, until the task is aborted.
+/// Subscribes, and again whenever the connection is lost, until the task is aborted or the sentinel is not
+/// watched any more.
 pub(super) async fn follow(shared: Rc<Shared>, id: NodeId) {
-    let endpoint = Endpoint::of(shared.journal.plan().node(id));
     let mut pause = FIRST_RETRY;
-    loop {
+    while shared.watches(id) {
+        // Its password may be another since.
+        let endpoint = Endpoint::of(shared.journal.plan().node(id));
         if listen(&shared, id, &endpoint).await.is_ok() {
             pause = FIRST_RETRY;
         }

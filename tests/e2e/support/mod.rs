@@ -9,6 +9,7 @@ pub mod python;
 pub mod random;
 pub mod scene;
 pub mod server;
+pub mod terminal;
 pub mod topple;
 pub mod wait;
 pub mod watcher;

@@ -59,13 +59,24 @@ impl Place {
         path
     }
 
+    /// The command that starts `topple` here.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.shell(env!("CARGO_BIN_EXE_topple"));
+        command.args(args);
+        command
+    }
+
+    /// The command that starts another program here.
+    pub fn shell(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.path()).env(MARK, &self.mark).env("TOPPLE_RUNS", self.path().join("runs"));
+        command
+    }
+
     /// Starts `topple` here.
     pub fn start(&self, args: &[&str]) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_topple"))
-            .args(args)
-            .current_dir(self.path())
-            .env(MARK, &self.mark)
-            .env("TOPPLE_RUNS", self.path().join("runs"))
+        let mut child = self
+            .command(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
