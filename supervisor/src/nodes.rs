@@ -51,6 +51,8 @@ struct NodeState {
     last_exit: Option<Exit>,
     /// Restarts since the process last ran well.
     restarts: u32,
+    /// When its restart policy starts it again, while it is down for that.
+    due: Option<Moment>,
 }
 
 #[derive(Clone, Copy)]
@@ -126,6 +128,13 @@ impl Nodes {
             (_, Some(exit)) => ProcessState::Ended(exit),
             _ => ProcessState::NotStarted,
         }
+    }
+
+    /// When a node that is down is started again by its restart policy, and how often it was since it ran well.
+    pub fn restart_due(&self, id: NodeId) -> Option<(Moment, u32)> {
+        let states = self.0.states.borrow();
+        let state = states.get(id.0 as usize)?;
+        Some((state.due?, state.restarts))
     }
 
     /// Whether the node's process exists, with a sentence when it does not.
@@ -337,7 +346,9 @@ impl Nodes {
             let policy = self.0.journal.plan().node(id).restart;
             (live.ending != Ending::Stopped && restarts(policy, how)).then(|| {
                 state.restarts = if ran >= RAN_WELL { 0 } else { state.restarts + 1 };
-                back_off(state.restarts)
+                let pause = back_off(state.restarts);
+                state.due = Some(Moment(at.0 + crate::stage::micros(pause)));
+                pause
             })
         };
         if let Some(pause) = back_off {
@@ -348,8 +359,9 @@ impl Nodes {
     async fn restart_later(self, id: NodeId, pause: Duration) {
         tokio::time::sleep(pause).await;
         let still_wanted = {
-            let states = self.0.states.borrow();
-            let state = &states[id.0 as usize];
+            let mut states = self.0.states.borrow_mut();
+            let state = &mut states[id.0 as usize];
+            state.due = None;
             state.live.is_none() && state.command.is_some()
         };
         if still_wanted && let Err(error) = self.start(id).await {

@@ -74,6 +74,16 @@ fn a_topology_lives_in_the_background_until_it_is_taken_down() {
     expect(&place, &["failover", "other"], 2, "no master is monitored as `other`; there is mm");
     expect(&place, &["logs", "m", "-n", "500"], 0, "Ready to accept connections");
 
+    let merged = expect(&place, &["logs", "m", "r", "-n", "500"], 0, "m | ");
+    let time = |line: &str| {
+        // `m | 4711:M 21 Nov 2026 06:52:59.904 * …`
+        let word = line.split(' ').nth(6)?;
+        (word.len() == 12 && word.contains(':')).then(|| word.to_owned())
+    };
+    let times: Vec<String> = merged.lines().filter_map(time).collect();
+    assert!(merged.contains("r | ") && times.len() > 10 && times.is_sorted(), "{merged}");
+    expect(&place, &["logs"], 0, "s3 | ");
+
     expect(&place, &["kill", "mm:master"], 0, "m: ended (SIGKILL)");
     await_output(&place, &["cli", "mm:master", "ROLE"], "master");
     await_output(&place, &["events"], "+switch-master");
@@ -82,6 +92,25 @@ fn a_topology_lives_in_the_background_until_it_is_taken_down() {
     let json = expect(&place, &["status", "--json"], 0, "\"state\": \"ended (SIGKILL)\"");
     assert!(json.contains("\"name\": \"r\""), "{json}");
 
+    expect(&place, &["down"], 0, "one is down");
+    place.expect_nothing_left(Duration::from_secs(10));
+}
+
+#[test]
+fn a_node_that_fails_again_and_again_is_shown_waiting_for_its_next_start() {
+    let place = Place::new();
+    place.write(
+        "one.rhai",
+        "process(\"p\", #{ command: [\"sh\", \"-c\", \"test -e gone && exit 3; echo on; exec sleep 1000\"],
+                       ready: \"on\", restart: \"on-failure\" });",
+    );
+    expect(&place, &["up", "one.rhai", "-d"], 0, "");
+    place.write("gone", "");
+    topple(&place, &["kill", "p"]);
+    await_output(&place, &["status"], "ended (exit code 3), starts again in ");
+    await_output(&place, &["status"], " in a row)");
+    std::fs::remove_file(place.path().join("gone")).expect("removed");
+    await_output(&place, &["status"], "p     running");
     expect(&place, &["down"], 0, "one is down");
     place.expect_nothing_left(Duration::from_secs(10));
 }

@@ -1,15 +1,10 @@
 //! Commands on a topology that is up: ps, status, events, logs, cli, kill and its like, failover, down.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use super::output::{colour_on_stdout, complain, print};
-use super::{
-    CliArgs, EventsArgs, FailoverArgs, LogsArgs, NodeArgs, REFUSED, StatusArgs, WRONG_INPUT, WhichRun,
-};
+use super::{CliArgs, EventsArgs, FailoverArgs, NodeArgs, REFUSED, StatusArgs, WRONG_INPUT, WhichRun};
 use crate::control::ask::{AskError, Up, all_up, choose};
 use crate::control::protocol::{Answer, Request, Verb};
 use crate::report::live::LiveLines;
@@ -19,8 +14,6 @@ use crate::view::draw::for_people;
 
 /// How long `down` waits for the supervisor to have ended.
 const DOWN_LIMIT: Duration = Duration::from_secs(30);
-/// How often a followed log is looked at.
-const LOG_PAUSE: Duration = Duration::from_millis(100);
 
 /// Shows what went wrong and gives the exit code.
 fn fail(error: &AskError) -> ExitCode {
@@ -101,59 +94,6 @@ pub(super) fn events(args: &EventsArgs) -> ExitCode {
         })?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// A node's log.
-pub(super) fn logs(args: &LogsArgs) -> ExitCode {
-    on(&args.which, |up| {
-        let Answer::Place { log, .. } = up.ask(&Request::Locate { node: args.node.clone() })? else {
-            return Ok(ExitCode::from(REFUSED));
-        };
-        match show_log(&log, args.lines, args.follow, || up.ask(&Request::Describe).is_ok()) {
-            Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(error) => {
-                complain(&format!("topple: cannot read {}: {error}", log.display()));
-                Ok(ExitCode::from(REFUSED))
-            }
-        }
-    })
-}
-
-/// Prints the last lines of a file and, following, what is added while the topology is up.
-fn show_log(path: &Path, lines: usize, follow: bool, mut is_up: impl FnMut() -> bool) -> io::Result<()> {
-    let mut file = File::open(path)?;
-    let mut text = Vec::new();
-    file.read_to_end(&mut text)?;
-    let kept = text.split_inclusive(|&byte| byte == b'\n').count().saturating_sub(lines);
-    let last: Vec<u8> = text.split_inclusive(|&byte| byte == b'\n').skip(kept).flatten().copied().collect();
-    print(&String::from_utf8_lossy(&last));
-    if follow { follow_log(path, text.len() as u64, &mut is_up) } else { Ok(()) }
-}
-
-/// Prints what is added to a file behind its first `at` bytes, until the topology is down.
-fn follow_log(path: &Path, mut at: u64, is_up: &mut dyn FnMut() -> bool) -> io::Result<()> {
-    let mut checked = Instant::now();
-    loop {
-        std::thread::sleep(LOG_PAUSE);
-        let length = std::fs::metadata(path).map(|data| data.len()).unwrap_or(at);
-        if length < at {
-            // It was begun anew.
-            at = 0;
-        }
-        if length > at {
-            let mut added = Vec::new();
-            let mut file = File::open(path)?;
-            file.seek(SeekFrom::Start(at))?;
-            file.read_to_end(&mut added)?;
-            at += added.len() as u64;
-            print(&String::from_utf8_lossy(&added));
-        } else if checked.elapsed() > Duration::from_secs(1) {
-            checked = Instant::now();
-            if !is_up() {
-                return Ok(());
-            }
-        }
-    }
 }
 
 /// redis-cli to a node.

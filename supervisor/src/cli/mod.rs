@@ -11,6 +11,7 @@ mod handlers;
 mod init;
 mod live;
 mod living;
+mod logs;
 mod output;
 pub mod plan;
 mod run;
@@ -73,7 +74,7 @@ enum Command {
     Status(StatusArgs),
     /// Tell what has happened in a topology that is up
     Events(EventsArgs),
-    /// Show a node's log
+    /// Show a node's log, or several together
     Logs(LogsArgs),
     /// Connect redis-cli to a node
     Cli(CliArgs),
@@ -206,8 +207,8 @@ struct EventsArgs {
 /// Options of `logs`.
 #[derive(Clone, Debug, Args)]
 struct LogsArgs {
-    /// A node, by name or role (`mymaster:master`)
-    node: String,
+    /// Nodes, by name or role (`mymaster:master`); all without one. Several are merged in the order of time
+    nodes: Vec<String>,
     #[command(flatten)]
     which: WhichRun,
     /// Go on with what is logged from now on
@@ -370,7 +371,7 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Attach(which) => attach::attach(&which),
         Command::Status(args) => living::status(&args),
         Command::Events(args) => living::events(&args),
-        Command::Logs(args) => living::logs(&args),
+        Command::Logs(args) => logs::logs(&args),
         Command::Cli(args) => living::cli(&args),
         Command::Kill(args) => living::act(Verb::Kill, &args),
         Command::Pause(args) => living::act(Verb::Pause, &args),

@@ -157,7 +157,7 @@ impl Control {
             What::Action { verb: verb.name().to_owned(), nodes: vec![id], detail },
         );
         let node = self.journal.plan().node(id).name.clone();
-        Ok(Answer::Done { node, state: describe_state(self.nodes.state(id)) })
+        Ok(Answer::Done { node, state: self.describe(id) })
     }
 
     async fn restart(&self, id: NodeId) -> Result<Moment, WorldError> {
@@ -230,6 +230,19 @@ impl Control {
         statuses
     }
 
+    /// How a node's process is, in words: `running`, `ended (SIGKILL), starts again in 0.4 s (2 in a row)`.
+    fn describe(&self, id: NodeId) -> String {
+        let state = self.nodes.state(id);
+        match (state, self.nodes.restart_due(id)) {
+            (ProcessState::Ended(_), Some((due, restarts))) => {
+                let seconds = due.0.saturating_sub(self.journal.now().0) as f64 / 1e6;
+                let row = if restarts > 1 { format!(" ({restarts} in a row)") } else { String::new() };
+                format!("{}, starts again in {seconds:.1} s{row}", describe_state(state))
+            }
+            _ => describe_state(state),
+        }
+    }
+
     async fn node_status(self, id: NodeId) -> NodeStatus {
         let node = self.journal.plan().node(id).clone();
         let state = self.nodes.state(id);
@@ -244,7 +257,7 @@ impl Control {
                 false => SocketAddr::new(node.ip, node.port).to_string(),
             },
             role: node.is_process().then(|| "process".to_owned()),
-            state: describe_state(state),
+            state: self.describe(id),
             pid,
             ..NodeStatus::default()
         };
