@@ -125,6 +125,20 @@ fn signals_give_the_terminal_back_too() {
 }
 
 #[test]
+fn a_topology_that_does_not_come_up_is_explained_on_the_terminals_own_screen() {
+    let port = free_ports(20);
+    let place = place(port);
+    let fresh = Terminal::start(place.shell("true").arg("-c").arg("true"), 24, 80).modes();
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", port + 1)).expect("the port of r1");
+    let mut terminal = Terminal::start(&place.command(&["up", "t.rhai"]), 24, 80);
+    let status = terminal.finish(LIMIT);
+    assert_eq!(status.code(), Some(3));
+    expect_restored(&mut terminal, &fresh);
+    let text = terminal.text();
+    assert!(text.contains("r1 cannot listen") && !text.contains("live view"), "{text}");
+}
+
+#[test]
 fn ctrl_z_suspends_the_view_and_the_nodes_go_on() {
     let place = place(free_ports(20));
     let mut terminal = Terminal::start(place.shell("bash").args(["--norc", "-i"]), 24, 80);

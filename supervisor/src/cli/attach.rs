@@ -40,7 +40,7 @@ fn show(up: Up) -> Result<ExitCode, AskError> {
             end = view.ended() => end,
             _ = interrupt.wait() => End::Closed,
         };
-        view.close();
+        view.close().await;
         match end {
             End::Failed(error) => Err(failed(error)),
             End::Gone => {

@@ -117,7 +117,7 @@ async fn serve(
     let handlers = match bring_up(&live, &prepared, foreground.as_ref()).await {
         Ok(handlers) => handlers,
         Err(error) => {
-            window.close();
+            window.close().await;
             return not_up(live, &error, options.keep).await;
         }
     };
@@ -135,7 +135,7 @@ async fn serve(
         complain(&format!("topple: cannot go into the background: {error}"));
     }
     let (reason, code) = keep_up(&live, &prepared, options.watch, &mut down).await;
-    window.close();
+    window.close().await;
     print(&format!("\n{reason}\n"));
     drop(handlers);
     live.stages.stop_all().await;
@@ -276,9 +276,9 @@ impl Window {
     }
 
     /// Closes it; the terminal is as it was when this returns.
-    fn close(self) {
+    async fn close(self) {
         if let Some(view) = self.view {
-            view.close();
+            view.close().await;
         }
         release_complaints();
         self.shown.set(false);

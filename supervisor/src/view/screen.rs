@@ -103,11 +103,12 @@ impl View {
         }
     }
 
-    /// Closes it; the terminal is as it was when this returns.
-    pub fn close(self) {
+    /// Closes it; the terminal is as it was when this returns. The view may be waiting for an answer of this very
+    /// process, so nothing is blocked meanwhile.
+    pub async fn close(self) {
         let _ = self.messages.send(Message::Close);
         // A view that panicked has restored the terminal in its hook.
-        let _ = self.thread.join();
+        let _ = tokio::task::spawn_blocking(move || self.thread.join()).await;
     }
 }
 
@@ -118,6 +119,9 @@ fn show(
     outbox: &Sender<Message>,
     inbox: &Receiver<Message>,
 ) -> io::Result<End> {
+    if matches!(inbox.try_recv(), Ok(Message::Close)) {
+        return Ok(End::Closed);
+    }
     let mut screen = terminal::take()?;
     let over = Arc::new(AtomicBool::new(false));
     let keys = read_keys(outbox.clone(), Arc::clone(&over));
