@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -54,6 +55,14 @@ fn set_by_hand(words: &[&str]) -> Vec<u8> {
     bytes
 }
 
+fn check_with_the_real_checker(node: &Node) {
+    let manifest = node.path("appendonlydir/appendonly.aof.manifest");
+    let output =
+        Command::new("redis-check-aof").arg(manifest).output().expect("redis-check-aof is installed");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("All AOF files and manifest are valid"), "{said}");
+}
+
 #[test]
 fn each_kind_of_server_loads_what_the_other_wrote() {
     for (writer, reader) in
@@ -69,6 +78,7 @@ fn each_kind_of_server_loads_what_the_other_wrote() {
             let written = everything(&one);
             assert!(written.contains("long-hash:later"), "{written}");
             one.kill();
+            check_with_the_real_checker(&one);
             let mut other = Node::prepare(reader, &arguments);
             copy_aof(&one, &other);
             other.launch();

@@ -9,6 +9,9 @@ use resp::encode;
 /// What opens a transaction.
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 
+/// Memory kept for what comes.
+const KEEP_BYTES: usize = 1 << 20;
+
 /// Commands on their way.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
@@ -107,6 +110,8 @@ impl Feed {
     pub(crate) fn consume(&mut self, count: usize) {
         if count == self.bytes.len() {
             self.bytes.clear();
+            // What one great command needed is given back.
+            self.bytes.shrink_to(KEEP_BYTES);
         } else {
             self.bytes.drain(..count);
         }

@@ -315,6 +315,9 @@ impl Server {
         self.log(Level::Notice, format!("RDB age {age} seconds"));
         let megabytes = loaded.used_bytes as f64 / (1024.0 * 1024.0);
         self.log(Level::Notice, format!("RDB memory usage when created {megabytes:.2} Mb"));
+        if loaded.is_aof_base {
+            self.log(Level::Notice, "RDB is base AOF");
+        }
         self.log(
             Level::Notice,
             format!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired),

@@ -235,6 +235,8 @@ pub struct Loaded {
     pub used_bytes: i64,
     /// The version that wrote it.
     pub version: String,
+    /// It is the base of an append-only file.
+    pub is_aof_base: bool,
 }
 
 impl Loaded {
@@ -323,6 +325,7 @@ impl Loader {
             created: 0,
             used_bytes: 0,
             version: String::new(),
+            is_aof_base: false,
         };
         Self {
             reader: Reader::new(verify).with_limits(limits),
@@ -419,6 +422,7 @@ impl Loader {
                         b"ctime" => loaded.created = text.parse().unwrap_or(0),
                         b"used-mem" => loaded.used_bytes = text.parse().unwrap_or(0),
                         b"redis-ver" => loaded.version = text.into_owned(),
+                        b"aof-base" => loaded.is_aof_base = value == b"1",
                         _ => {}
                     }
                 }

@@ -179,12 +179,25 @@ impl<'a> Args<'a> {
         self.spans.iter().map(move |span| &bytes[span.start as usize..(span.start + span.length) as usize])
     }
 
-    /// The command as it came, if that is the one way to write it: as an array of bulk strings. To be asked of a
-    /// whole command only, not of [`from`](Self::from).
+    /// The command as it came, if that is the one way to write it: as an array of bulk strings, with the ends of
+    /// lines where they belong (the parser takes any two bytes for them). To be asked of a whole command only,
+    /// not of [`from`](Self::from).
     #[inline]
     pub fn as_sent(&self) -> Option<&'a [u8]> {
-        let is_array = self.bytes.first() == Some(&b'*') && self.spans.first()?.start > 0;
-        is_array.then_some(self.bytes)
+        let bytes = self.bytes;
+        if bytes.first() != Some(&b'*') || self.spans.first()?.start == 0 {
+            return None;
+        }
+        let ends_line = |at: usize| bytes.get(at..at + 2) == Some(b"\r\n");
+        let mut at = 1 + bytes[1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        for span in self.spans {
+            let start = span.start as usize;
+            if !ends_line(at) || bytes.get(at + 2) != Some(&b'$') || !ends_line(start - 2) {
+                return None;
+            }
+            at = start + span.length as usize;
+        }
+        (ends_line(at) && at + 2 == bytes.len()).then_some(bytes)
     }
 
     /// Copies of the arguments.
@@ -500,6 +513,24 @@ mod tests {
             LIMITS,
             "too big mbulk count string",
         );
+    }
+
+    #[test]
+    fn a_command_is_as_it_was_sent_if_there_is_no_other_way_to_write_it() {
+        let check = |input: &[u8], expected: bool| {
+            let (mut buffer, mut batch) = (input.to_vec(), Batch::default());
+            Parser::default().parse(&mut buffer, 0, 1, LIMITS, &mut batch).unwrap();
+            let shown = String::from_utf8_lossy(input).into_owned();
+            assert_eq!(batch.args(0, &buffer).as_sent(), expected.then_some(input), "{shown:?}");
+        };
+        check(b"*2\r\n$3\r\nGET\r\n$0\r\n\r\n", true);
+        check(b"GET k\r\n", false);
+        check(b"*2\r\n$3\r\nGETxx$1\r\nk\r\n", false);
+        check(b"*2\r\n$3\r\nGET\r\n$1\r\nkxx", false);
+        check(b"*2\rx$3\r\nGET\r\n$1\r\nk\r\n", false);
+        check(b"*2\r\n$3\rxGET\r\n$1\r\nk\r\n", false);
+        let words = [Span { start: 0, length: 4 }, Span { start: 4, length: 1 }];
+        assert_eq!(Args::new(b"*GETk", &words).as_sent(), None, "words without their protocol");
     }
 
     #[test]

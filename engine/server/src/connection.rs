@@ -225,6 +225,11 @@ impl Connection {
         if self.out.capacity() > KEEP_BYTES {
             self.out = Vec::new();
         }
+        if server.aof_is_pending() {
+            // Somebody else's command has given this client output meanwhile.
+            server.write_aof(self.shell.now());
+            self.shell.settle(&mut server);
+        }
         if !server.take_output(self.id, &mut self.out) {
             self.then = Then::Close;
             return false;

@@ -186,7 +186,10 @@ impl Server {
         let name = self.aof.manifest.base.as_ref().map(|base| base.name.clone());
         let base = name.and_then(|name| {
             let path = self.aof_path(&name);
-            self.host.journal().length(&path).ok().flatten()
+            let began_us = self.latency_clock_us();
+            let length = self.host.journal().length(&path).ok().flatten();
+            self.note_latency_since("aof-fstat", began_us);
+            length
         });
         self.aof.writing.all_bytes = base.unwrap_or(0) + self.aof.writing.file_bytes;
         self.aof.rewriting.base_bytes = self.aof.writing.all_bytes;

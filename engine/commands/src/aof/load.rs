@@ -376,7 +376,7 @@ impl Server {
         self.aof.rewriting.base_bytes = base_bytes;
         self.touch_all_watched();
         self.host.free(Garbage { dbs: old, ..Garbage::default() });
-        self.log(Level::Notice, "Append Only File loaded by DEBUG LOADAOF");
+        self.log(Level::Warning, "Append Only File loaded by DEBUG LOADAOF");
         Ok(())
     }
 

@@ -279,6 +279,8 @@ impl Server {
 
     fn rename_logged(&mut self, kind: &str, from: &str, name: &str) -> Result<(), ()> {
         let to = self.aof_path(name);
+        // The log names files without their directory, as Redis's does.
+        let shown = from.rsplit('/').next().unwrap_or(from);
         let began_us = self.latency_clock_us();
         let renamed = self.host.journal().rename(from, &to);
         self.note_latency_since("aof-rename", began_us);
@@ -286,14 +288,16 @@ impl Server {
             Ok(()) => {
                 self.log(
                     Level::Notice,
-                    format!("Successfully renamed the temporary AOF {kind} file {from} into {to}"),
+                    format!("Successfully renamed the temporary AOF {kind} file {shown} into {name}"),
                 );
                 Ok(())
             }
             Err(error) => {
                 self.log(
                     Level::Warning,
-                    format!("Error trying to rename the temporary AOF {kind} file {from} into {to}: {error}"),
+                    format!(
+                        "Error trying to rename the temporary AOF {kind} file {shown} into {name}: {error}"
+                    ),
                 );
                 Err(())
             }

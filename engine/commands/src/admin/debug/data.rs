@@ -6,7 +6,7 @@ use resp::Args;
 use resp::number::parse_i64;
 use types::CommandError;
 
-use crate::client::Client;
+use crate::client::{Client, State};
 use crate::config::Level;
 use crate::host::Garbage;
 use crate::server::Server;
@@ -52,6 +52,10 @@ pub(super) fn reload(server: &mut Server, client: &mut Client, args: Args<'_>) -
 }
 
 pub(super) fn loadaof(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
+    if client.state.has(State::IN_EXEC) {
+        // The transactions in the file would end the one that this is part of.
+        return Err(CommandError::new("ERR DEBUG LOADAOF is not allowed inside a transaction"));
+    }
     if let Err(reason) = server.load_aof_again() {
         server.log(Level::Warning, format!("DEBUG LOADAOF failed: {reason}"));
         return Err(CommandError::new("ERR Error trying to load the AOF files, check server logs."));
