@@ -181,6 +181,17 @@ fn what_is_wrong_or_impossible_changes_nothing() {
     assert!(!memory.contains("52428800"), "{memory}");
     let master = ok(&place, &["cli", "s1", "SENTINEL", "MASTER", "mm"]);
     assert!(master.contains("quorum\n2"), "{master}");
+    // Saved once more as it is, it is tried once more; a node that is paused cannot be changed.
+    ok(&place, &["pause", "m"]);
+    script.more.clear();
+    place.write("t.rhai", &script.text());
+    running.wait_for("m is paused: `topple resume m`, then save the script again", LIMIT);
+    running.wait_for(TAKEN_BACK, LIMIT);
+    ok(&place, &["resume", "m"]);
+    place.write("t.rhai", &script.text());
+    running.wait_for(DONE, LIMIT);
+    let (_, memory) = topple(&place, &["cli", "m", "CONFIG", "GET", "maxmemory"]);
+    assert!(memory.contains("52428800"), "{memory}");
     down(&place, running);
 }
 

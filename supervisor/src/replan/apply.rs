@@ -47,9 +47,20 @@ struct Way<'a> {
     difference: &'a Difference,
 }
 
+/// What came of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// There was nothing to do, or it was refused.
+    Nothing,
+    /// The topology is what the script says.
+    Made,
+    /// It is what it was before.
+    TakenBack,
+}
+
 /// Makes the topology what a changed script says: first says what will be done, then does it, and takes it back
 /// if a step fails.
-pub async fn apply(living: &Living, difference: &Difference) {
+pub async fn apply(living: &Living, difference: &Difference) -> Applied {
     let journal = &living.journal;
     let old = journal.plan();
     if difference.is_empty() && difference.notes.is_empty() {
@@ -57,7 +68,7 @@ pub async fn apply(living: &Living, difference: &Difference) {
         if *old != difference.target {
             journal.set_plan(difference.target.clone());
         }
-        return;
+        return Applied::Nothing;
     }
     let began = journal.now();
     let meanwhile = meanwhile(&old, difference);
@@ -75,6 +86,7 @@ pub async fn apply(living: &Living, difference: &Difference) {
             let took_ms = journal.now().0.saturating_sub(began.0) / 1000;
             let text = format!("the topology is what the script says, after {took_ms} ms");
             journal.record(What::Reload { stage: ReloadStage::Done, node: None, text });
+            Applied::Made
         }
         Err((done, error)) => {
             tell(living, ReloadStage::Failed, &describe(&error));
@@ -88,6 +100,7 @@ pub async fn apply(living: &Living, difference: &Difference) {
             }
             journal.set_plan(before);
             tell(living, ReloadStage::Failed, "the topology is what it was before the script changed");
+            Applied::TakenBack
         }
     }
 }

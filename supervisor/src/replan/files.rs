@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -63,6 +63,8 @@ pub struct Files {
     noticed: mpsc::UnboundedReceiver<()>,
     folders: BTreeSet<PathBuf>,
     known: BTreeMap<PathBuf, (Kind, Seen)>,
+    /// When scripts were last written, if writing the same text counts too.
+    saved: BTreeMap<PathBuf, Option<SystemTime>>,
 }
 
 impl Files {
@@ -76,7 +78,13 @@ impl Files {
                 let _ = notices.send(());
             }
         });
-        Self { watcher: watcher.ok(), noticed, folders: BTreeSet::new(), known: BTreeMap::new() }
+        Self {
+            watcher: watcher.ok(),
+            noticed,
+            folders: BTreeSet::new(),
+            known: BTreeMap::new(),
+            saved: BTreeMap::new(),
+        }
     }
 
     /// Watches these scripts, with what was read of them, and these programs, and nothing else.
@@ -105,6 +113,14 @@ impl Files {
             }
         }
         self.folders = folders;
+        self.saved.clear();
+    }
+
+    /// Until the next [`watch`](Self::watch) a script that is saved unchanged counts as changed: its user wants
+    /// it tried again.
+    pub fn count_every_save(&mut self) {
+        let scripts = self.known.iter().filter(|(_, (kind, _))| *kind == Kind::Script);
+        self.saved = scripts.map(|(path, _)| (path.clone(), written(path))).collect();
     }
 
     /// Completes when files are otherwise than they were known, and settled; they are known so from then on.
@@ -150,7 +166,10 @@ impl Files {
 
     fn look(&self) -> BTreeMap<PathBuf, Seen> {
         let now = self.known.iter().map(|(path, (kind, known))| (path, known, Seen::now(path, *kind)));
-        now.filter(|(_, known, now)| *known != now).map(|(path, _, now)| (path.clone(), now)).collect()
+        let saved = |path: &Path| self.saved.get(path).is_some_and(|before| *before != written(path));
+        now.filter(|(path, known, now)| *known != now || saved(path))
+            .map(|(path, _, now)| (path.clone(), now))
+            .collect()
     }
 }
 
@@ -158,6 +177,10 @@ impl Default for Files {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn written(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|data| data.modified()).ok()
 }
 
 #[cfg(test)]
@@ -205,6 +228,23 @@ mod tests {
         fs::set_permissions(folder.path().join("program"), fs::Permissions::from_mode(0o755))
             .expect("changed");
         assert_eq!(changed(&mut files).await, ["program"]);
+    }
+
+    #[tokio::test]
+    async fn the_same_text_counts_on_demand() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let mut files = watched(folder.path());
+        let script = folder.path().join("script");
+        let save = || {
+            let file = fs::File::options().append(true).open(&script).expect("open");
+            file.set_modified(SystemTime::now() + GRACE).expect("saved");
+        };
+        save();
+        assert!(files.look().is_empty());
+        files.count_every_save();
+        assert!(files.look().is_empty());
+        fs::write(&script, "one").expect("saved");
+        assert_eq!(changed(&mut files).await, ["script"]);
     }
 
     #[tokio::test]

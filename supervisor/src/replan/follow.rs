@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::apply::{Living, apply};
+use super::apply::{Applied, Living, apply};
 use super::difference::difference;
 use super::files::{Files, Seen};
 use super::ports::KeptPorts;
@@ -37,11 +37,15 @@ impl Follower {
     /// Follows it for as long as it is polled.
     pub async fn follow(mut self) {
         let mut files = Files::new();
+        let mut tried = Applied::Nothing;
         loop {
             files.watch(self.scripts(), self.programs());
+            if tried == Applied::TakenBack {
+                files.count_every_save();
+            }
             let changed = files.changed().await;
             let programs_alone = changed.iter().all(|path| self.programs().contains(path));
-            self.reload(programs_alone).await;
+            tried = self.reload(programs_alone).await;
         }
     }
 
@@ -70,13 +74,14 @@ impl Follower {
         self.living.journal.record(What::Reload { stage, node: None, text });
     }
 
-    async fn reload(&mut self, programs_alone: bool) {
+    async fn reload(&mut self, programs_alone: bool) -> Applied {
         const STAYS: &str = "the topology stays as it is";
         let script = match Script::open(self.script.name(), self.living.dir.path()) {
             Ok(script) => Rc::new(script),
             Err(error) => {
                 self.script = Rc::new(self.script.as_missing());
-                return self.tell(ReloadStage::Refused, format!("{error}; {STAYS}"));
+                self.tell(ReloadStage::Refused, format!("{error}; {STAYS}"));
+                return Applied::Nothing;
             }
         };
         let plan = self.living.journal.plan();
@@ -88,7 +93,8 @@ impl Follower {
             Err(mistakes) => {
                 let mistakes = render_all(&mistakes, false);
                 let text = format!("has mistakes; {STAYS}\n{}", mistakes.trim_end());
-                return self.tell(ReloadStage::Refused, text);
+                self.tell(ReloadStage::Refused, text);
+                return Applied::Nothing;
             }
         };
         self.files = self.script.files().into_keys().collect();
@@ -97,10 +103,10 @@ impl Follower {
         if has_handlers && !programs_alone {
             self.tell(ReloadStage::Told, "its handlers stay those that it came up with".to_owned());
         }
-        self.carry_out(&plan, &evaluation.plan, programs_alone, STAYS).await;
+        self.carry_out(&plan, &evaluation.plan, programs_alone, STAYS).await
     }
 
-    async fn carry_out(&self, plan: &Plan, wanted: &Plan, programs_alone: bool, stays: &str) {
+    async fn carry_out(&self, plan: &Plan, wanted: &Plan, programs_alone: bool, stays: &str) -> Applied {
         match difference(plan, wanted) {
             Ok(difference) => {
                 if difference.is_empty() && difference.notes.is_empty() && !programs_alone {
@@ -109,10 +115,11 @@ impl Follower {
                         "has changed, and nothing of the topology with it".to_owned(),
                     );
                 }
-                apply(&self.living, &difference).await;
+                apply(&self.living, &difference).await
             }
             Err(reasons) => {
                 self.tell(ReloadStage::Refused, format!("{}; {stays}", reasons.join("; ")));
+                Applied::Nothing
             }
         }
     }
