@@ -2,7 +2,8 @@
 //!
 //! One target of the supervisor's crate, so that the binary is built before it and everything links once.
 //! Needs Debian's `redis-server` package (`apt-get install redis-server`) and redis-py
-//! (`python3 -m venv target/py && target/py/bin/pip install redis==5.0.8`); nothing is skipped without them.
+//! (`python3 -m venv target/py && target/py/bin/pip install redis==5.0.8`), node and ioredis
+//! (`npm install --prefix target/clients/node ioredis@5.4.1`); nothing is skipped without them.
 
 // Nothing of a test is reachable from outside: `pub` here is for the modules beside.
 #![allow(unreachable_pub)]
@@ -39,6 +40,7 @@ mod e2e {
     mod sentinel_replies;
     mod sentinel_scripts;
     mod support;
+    mod topologies;
     mod view;
     mod watch;
 }

@@ -14,7 +14,7 @@ use crate::guardian::handle::{GuardianHandle, Report};
 use crate::guardian::protocol::SpawnRequest;
 use crate::history::{Exit, Moment, What};
 use crate::journal::Journal;
-use crate::plan::{NodeId, RestartPolicy};
+use crate::plan::{EngineChoice, NodeId, RestartPolicy};
 use crate::world::{ProcessState, WorldError};
 
 /// Graceful stops that take longer end by SIGKILL.
@@ -193,7 +193,8 @@ impl Nodes {
             Err(error) => {
                 self.0.numbers.borrow_mut().remove(&number);
                 self.0.states.borrow_mut()[id.0 as usize].live = None;
-                Err(WorldError::Environment(format!("{} cannot be started: {error}", self.name(id))))
+                let hint = start_hint(&self.0.journal.plan().node(id).engine, &error);
+                Err(WorldError::Environment(format!("{} cannot be started: {error}{hint}", self.name(id))))
             }
         }
     }
@@ -370,6 +371,23 @@ impl Nodes {
     }
 }
 
+/// What to do about a process that cannot be started.
+fn start_hint(engine: &EngineChoice, error: &str) -> &'static str {
+    let is = |errno: nix::errno::Errno| error.contains(&format!("(os error {})", errno as i32));
+    match engine {
+        EngineChoice::Path(_) if is(nix::errno::Errno::ENOENT) => {
+            ". Install it (Debian: apt-get install redis-server), or name another server in the option `engine`."
+        }
+        _ if is(nix::errno::Errno::EAGAIN) => {
+            ". The limit of processes is reached: `ulimit -u` shows it, and raises it as far as it may."
+        }
+        _ if is(nix::errno::Errno::EMFILE) | is(nix::errno::Errno::ENFILE) => {
+            ". The limit of open files is reached: `ulimit -n` shows it, and raises it as far as it may."
+        }
+        _ => "",
+    }
+}
+
 fn restarts(policy: RestartPolicy, how: Exit) -> bool {
     match policy {
         RestartPolicy::No => false,
@@ -403,6 +421,16 @@ mod tests {
         assert!(restarts(RestartPolicy::Always, Exit::Code(0)));
         let pauses: Vec<u128> = (0..9).map(|count| back_off(count).as_millis()).collect();
         assert_eq!(pauses, [100, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_told_with_what_to_do() {
+        let redis = EngineChoice::Path("redis-server".into());
+        let missing = "cannot execute redis-server: No such file or directory (os error 2)";
+        assert!(start_hint(&redis, missing).contains("apt-get install redis-server"));
+        assert_eq!(start_hint(&EngineChoice::Topple, missing), "");
+        assert!(start_hint(&redis, "Resource temporarily unavailable (os error 11)").contains("ulimit -u"));
+        assert!(start_hint(&redis, "Too many open files (os error 24)").contains("ulimit -n"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! a plan, so that a restart or another repeat never moves a node.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::net::{IpAddr, TcpListener};
 
 use crate::plan::Plan;
@@ -40,6 +41,33 @@ impl PortAllocator for SystemPorts {
 /// Whether nothing listens on the port, as far as this process may know.
 pub fn is_free(ip: IpAddr, port: u16) -> bool {
     TcpListener::bind((ip, port)).is_ok()
+}
+
+/// The process that listens on a port, as far as this one may look: `process 4711 (redis-server *:6379)`.
+pub fn holder(port: u16) -> Option<String> {
+    let sockets: HashSet<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| fs::read_to_string(table).ok())
+        .flat_map(|table| table.lines().filter_map(|line| listening_socket(line, port)).collect::<Vec<_>>())
+        .collect();
+    let holds = |pid: &u32| {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut targets = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
+        targets.any(|target| sockets.contains(target.to_string_lossy().as_ref()))
+    };
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let pid = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).find(holds)?;
+    let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ");
+    Some(format!("process {pid} ({})", line.trim_end()))
+}
+
+/// The socket of a line of the kernel's table that listens on the port, as links in `/proc/*/fd` name it.
+fn listening_socket(line: &str, port: u16) -> Option<String> {
+    const LISTENING: &str = "0A";
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (_, local_port) = fields.get(1)?.rsplit_once(':')?;
+    let here = u16::from_str_radix(local_port, 16).ok() == Some(port) && *fields.get(3)? == LISTENING;
+    here.then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
 }
 
 /// Ports counted up without a look at the machine: for plans that are only shown or compared.
@@ -95,6 +123,16 @@ mod tests {
         let used = listener.local_addr().expect("bound").port();
         let mut ports = SystemPorts::default();
         assert_ne!(ports.allocate("a", LOOPBACK, used), Some(used));
+    }
+
+    #[test]
+    fn who_holds_a_port_is_found() {
+        let listener = TcpListener::bind((LOOPBACK, 0)).expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let found = holder(port).expect("it is this process");
+        assert!(found.starts_with(&format!("process {} (", std::process::id())), "{found}");
+        drop(listener);
+        assert_eq!(holder(port), None);
     }
 
     #[test]

@@ -98,8 +98,8 @@ pub fn run(request: &ShimRequest) -> i32 {
     match how {
         Some(Exit::Code(code)) => code,
         Some(Exit::Signal(signal)) => die_by(signal),
-        // What a shell says of a program that it cannot execute.
-        None => 126,
+        // What a sentinel's own child ends with when it cannot execute a script: no further try.
+        None => 2,
     }
 }
 
@@ -197,7 +197,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut request = request(dir.path(), "");
         request.command[0] = "/nonexistent/script".to_owned();
-        assert_eq!(run(&request), 126);
+        assert_eq!(run(&request), 2);
         assert_eq!(recorded(&request).how, None);
     }
 

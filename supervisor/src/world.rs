@@ -246,6 +246,9 @@ pub enum WorldError {
     /// The action makes no sense now (starting a node that runs, resuming one that is not paused).
     #[error("{0}")]
     Refused(String),
+    /// It cannot be done yet: a wait tries again.
+    #[error("{0}")]
+    NotYet(String),
     /// The machine refused (port taken, no permission, binary missing).
     #[error("{0}")]
     Environment(String),

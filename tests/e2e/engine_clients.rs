@@ -3,9 +3,9 @@
 use std::io::{BufRead, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 
+use super::support::clients::python;
 use super::support::dataset::{Load, dataset};
 use super::support::node::Node;
-use super::support::python::python;
 use super::support::server::Engine;
 use super::support::wait::until;
 

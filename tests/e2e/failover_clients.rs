@@ -6,7 +6,7 @@ use std::time::Duration;
 use resp::Value;
 
 use super::support::client::Client;
-use super::support::python::python;
+use super::support::clients::{ioredis, python};
 use super::support::topple::{Place, free_ports, on_path};
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -109,8 +109,122 @@ fn cli(port: u16, words: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// As [`FOLLOWER`], through ioredis; the first argument is where it is installed.
+const NODE_FOLLOWER: &str = r#"
+const [home, ...ports] = process.argv.slice(1);
+const Redis = require(home + '/node_modules/ioredis');
+const sentinels = ports.map((port) => ({ host: '127.0.0.1', port: Number(port) }));
+const master = new Redis({ sentinels, name: 'mm', retryStrategy: () => 50, sentinelRetryStrategy: () => 50,
+                           commandTimeout: 500, maxRetriesPerRequest: null });
+const replica = new Redis({ sentinels, name: 'mm', role: 'slave', sentinelRetryStrategy: () => 50 });
+for (const client of [master, replica]) client.on('error', () => {});
+const portNow = async () => Number((await master.info('server')).match(/tcp_port:(\d+)/)[1]);
+(async () => {
+  await master.set('before', '1');
+  const first = await portNow();
+  if ((await replica.role())[0] !== 'slave') throw new Error('role slave leads to no replica');
+  const deadline = Date.now() + 30000;
+  while (Date.now() < deadline) {
+    try {
+      await master.set('after', '1');
+      const now = await portNow();
+      if (now !== first) {
+        if (await master.get('before') !== '1') throw new Error('a write is lost');
+        console.log('followed to', now);
+        process.exit(0);
+      }
+    } catch (error) { if (error.message === 'a write is lost') throw error; }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('the master never changed');
+})().catch((error) => { console.error(error); process.exit(1); });
+"#;
+
+/// The clients that follow: each writes `before`, and ends with "followed to" once it writes to another master.
+enum Follower {
+    Python,
+    Node,
+    Rust,
+}
+
+impl Follower {
+    fn follow(&self, sentinels: [u16; 3]) -> Result<String, String> {
+        let mut command = match self {
+            Follower::Python => {
+                let mut command = Command::new(python());
+                command.args(["-c", FOLLOWER]);
+                command
+            }
+            Follower::Node => {
+                let mut command = Command::new("node");
+                command.args(["-e", NODE_FOLLOWER]).arg(ioredis());
+                command
+            }
+            Follower::Rust => return follow_in_rust(sentinels).map_err(|error| error.to_string()),
+        };
+        let output =
+            command.args(sentinels.map(|port| port.to_string())).output().map_err(|e| e.to_string())?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        match output.status.success() {
+            true => Ok(said),
+            false => Err(format!("{said}{}", String::from_utf8_lossy(&output.stderr))),
+        }
+    }
+}
+
+/// As [`FOLLOWER`], through the `redis` crate.
+fn follow_in_rust(sentinels: [u16; 3]) -> redis::RedisResult<String> {
+    use redis::Commands as _;
+    use redis::sentinel::{SentinelClient, SentinelServerType};
+    let client = |server| {
+        let urls = sentinels.map(|port| format!("redis://127.0.0.1:{port}")).to_vec();
+        SentinelClient::build(urls, "mm".to_owned(), None, server)
+    };
+    let port_of = |connection: &mut redis::Connection| -> redis::RedisResult<String> {
+        let info: redis::InfoDict = redis::cmd("INFO").query(connection)?;
+        Ok(info.get::<String>("tcp_port").unwrap_or_default())
+    };
+    let mut replicas = client(SentinelServerType::Replica)?;
+    let role: Vec<redis::Value> = redis::cmd("ROLE").query(&mut replicas.get_connection()?)?;
+    assert_eq!(role.first(), Some(&redis::Value::BulkString(b"slave".to_vec())));
+    let mut master = client(SentinelServerType::Master)?;
+    let mut connection = master.get_connection()?;
+    let first = port_of(&mut connection)?;
+    let _: () = connection.set("before", "1")?;
+    let mut follow = || -> redis::RedisResult<Option<String>> {
+        let mut connection = master.get_connection()?;
+        connection.set_read_timeout(Some(Duration::from_millis(500)))?;
+        let _: () = connection.set("after", "1")?;
+        let now = port_of(&mut connection)?;
+        let before: String = connection.get("before")?;
+        Ok((now != first && before == "1").then(|| format!("followed to {now}")))
+    };
+    let deadline = std::time::Instant::now() + STEP;
+    loop {
+        match follow() {
+            Ok(Some(said)) => return Ok(said),
+            Err(error) if std::time::Instant::now() >= deadline => return Err(error),
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
 #[test]
 fn redis_py_and_redis_cli_follow_a_failover() {
+    follows(Follower::Python);
+}
+
+#[test]
+fn ioredis_follows_a_failover() {
+    follows(Follower::Node);
+}
+
+#[test]
+fn the_redis_crate_follows_a_failover() {
+    follows(Follower::Rust);
+}
+
+fn follows(client: Follower) {
     let (place, port) = (Place::new(), free_ports(6));
     let script = format!(
         "let m = master(\"m\", #{{ port: {port} }});\nreplicas(\"r\", m, 2, #{{ port: {} }});\n\
@@ -122,13 +236,7 @@ fn redis_py_and_redis_cli_follow_a_failover() {
     let mut topology = place.start(&["up", "t.rhai"]);
     topology.wait_for("Ctrl-C stops", STEP);
     let sentinels = [port + 3, port + 4, port + 5];
-    let follower = Command::new(python())
-        .args(["-c", FOLLOWER])
-        .args(sentinels.map(|port| port.to_string()))
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("python starts");
+    let follower = std::thread::spawn(move || client.follow(sentinels));
     assert_eq!(cli(port + 3, &["sentinel", "get-master-addr-by-name", "mm"]), format!("127.0.0.1\n{port}\n"));
     // The write before the failover must be on a replica before the master dies.
     super::support::wait::until("both replicas have the first write", || {
@@ -141,10 +249,8 @@ fn redis_py_and_redis_cli_follow_a_failover() {
     };
     let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("a pid");
     sys::signal_process(pid.trim().parse().expect("a pid"), SIGKILL).expect("the master ran");
-    let output = follower.wait_with_output().expect("python ends");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("followed to"), "{said}");
+    let said = follower.join().expect("the client's thread ends");
+    assert!(said.as_ref().is_ok_and(|said| said.contains("followed to")), "{said:?}");
     let heir = cli(port + 4, &["sentinel", "get-master-addr-by-name", "mm"]);
     assert!(!heir.contains(&format!("\n{port}\n")), "{heir}");
     assert_eq!(cli(port + 5, &["sentinel", "ckquorum", "mm"]).split(' ').next(), Some("OK"));

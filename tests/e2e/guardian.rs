@@ -220,6 +220,7 @@ fn a_taken_port_is_refused_with_what_to_do() {
     let (status, output) = place.start(&["up", "topology.rhai"]).finish(LIMIT);
     assert_eq!(status.code(), Some(3), "{output}");
     assert!(output.contains(&format!("m cannot listen on 127.0.0.1:{port}")), "{output}");
+    assert!(output.contains(&format!("end process {} (", std::process::id())), "{output}");
     let processes = place.processes();
     assert!(processes.is_empty(), "{processes:?}");
 }

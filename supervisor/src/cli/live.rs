@@ -143,12 +143,36 @@ where
     code
 }
 
+/// Descriptors that a node costs the supervisor: its log, a probe, a subscription, a client.
+const FILES_A_NODE: u64 = 6;
+/// Those it needs anyway.
+const FILES: u64 = 100;
+
+/// Raises this process's limit of open files as far as it may; the nodes keep theirs.
+fn allow_open_files(nodes: usize) -> std::io::Result<()> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+    let wanted = FILES + FILES_A_NODE * nodes as u64;
+    if hard >= wanted {
+        return Ok(());
+    }
+    let text = format!(
+        "{nodes} nodes need about {wanted} open files, and {hard} are allowed: raise the limit (`ulimit -Hn`, or \
+         LimitNOFILE of the service)"
+    );
+    Err(std::io::Error::other(text))
+}
+
 fn open(
     prepared: &Prepared,
     listener: Option<Listener>,
     socket: std::os::unix::net::UnixStream,
     when_killed: WhenKilled,
 ) -> std::io::Result<Live> {
+    allow_open_files(prepared.evaluation.plan.nodes.len())?;
     let interrupt = Interrupt::on_signals()?;
     let (reports, reported) = mpsc::unbounded_channel();
     let guardian = GuardianHandle::connect(socket, reports)?;

@@ -240,7 +240,9 @@ impl Ending {
         let cause = match error {
             WorldError::Interrupted(_) => Cause::Interrupted,
             WorldError::Environment(_) => Cause::Environment,
-            WorldError::Unreachable { .. } | WorldError::Refused(_) => Cause::DidNotHold,
+            WorldError::Unreachable { .. } | WorldError::Refused(_) | WorldError::NotYet(_) => {
+                Cause::DidNotHold
+            }
         };
         let mut diagnostic = Diagnostic::about("bring-up", error.to_string());
         if let WorldError::Unreachable { log, .. } = error {

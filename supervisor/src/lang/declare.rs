@@ -593,8 +593,10 @@ fn script(call: &Call<'_>, options: &Options, key: &str) -> Option<PathBuf> {
     let text = options.text(key)?;
     let found = call.session.script.resolve_program(&text);
     if let Some(trouble) = found.trouble {
-        let warning = Failure::new(options.value_spot(key), format!("`{key}`: {trouble}"))
-            .note("a sentinel refuses to start with a script it cannot run".to_owned());
+        let warning = Failure::new(options.value_spot(key), format!("`{key}`: {trouble}")).note(
+            "a sentinel started by hand refuses it; here each run of it fails, and the report says so"
+                .to_owned(),
+        );
         call.session.warn(call.context, warning);
     }
     Some(found.path)

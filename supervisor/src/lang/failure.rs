@@ -150,6 +150,7 @@ impl From<WorldError> for Stop {
             WorldError::Unreachable { log, .. } => {
                 (FailureKind::Unreachable, log.iter().map(|line| format!("log: {line}")).collect())
             }
+            WorldError::NotYet(_) => (FailureKind::Unreachable, Vec::new()),
             WorldError::Refused(_) => (FailureKind::Script, Vec::new()),
             WorldError::Environment(_) => (FailureKind::Environment, Vec::new()),
         };

@@ -170,9 +170,19 @@ fn reply(call: &Call<'_>, node: &NodeHandle, words: Vec<Vec<u8>>) -> Outcome {
             let transient = TRANSIENT_ERRORS.contains(&code);
             let kind = if transient { FailureKind::Unreachable } else { FailureKind::Script };
             let message = format!("`{}` answered {name} with an error: {text}", node.node.name);
-            Err(Failure { kind, message, notes: Vec::new(), spot: Spot::Call }.into())
+            let notes = if transient { Vec::new() } else { last_words(call, node)? };
+            Err(Failure { kind, message, notes, spot: Spot::Call }.into())
         }
         Observation::Reply(value) => Ok(dynamic(value)),
+        other => Err(unfit(call, &other)),
+    }
+}
+
+/// The last lines of a node's log, as notes of an error.
+fn last_words(call: &Call<'_>, node: &NodeHandle) -> Outcome<Vec<String>> {
+    const LINES: usize = 5;
+    match ask(call, Query::Logs(node.id, LINES))? {
+        Observation::Logs(lines) => Ok(lines.into_iter().map(|line| format!("log: {line}")).collect()),
         other => Err(unfit(call, &other)),
     }
 }

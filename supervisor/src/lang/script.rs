@@ -21,6 +21,13 @@ pub const BUILT_IN_TOPOLOGIES: &[(&str, &str)] = &[
     ("sentinel-failover", include_str!("../../../topologies/sentinel-failover.rhai")),
     ("manual-failover", include_str!("../../../topologies/manual-failover.rhai")),
     ("app-under-failover", include_str!("../../../topologies/app-under-failover.rhai")),
+    ("two-masters-one-sentinel-set", include_str!("../../../topologies/two-masters-one-sentinel-set.rhai")),
+    ("one-sentinel-dead", include_str!("../../../topologies/one-sentinel-dead.rhai")),
+    ("all-sentinels-dead", include_str!("../../../topologies/all-sentinels-dead.rhai")),
+    ("replica-joins-and-leaves-live", include_str!("../../../topologies/replica-joins-and-leaves-live.rhai")),
+    ("notification-scripts", include_str!("../../../topologies/notification-scripts.rhai")),
+    ("mixed-engines", include_str!("../../../topologies/mixed-engines.rhai")),
+    ("rolling-restart", include_str!("../../../topologies/rolling-restart.rhai")),
 ];
 
 /// Scripts that built-in topologies name, by their path beside `topologies/`.
@@ -28,6 +35,9 @@ pub const BUILT_IN_SCRIPTS: &[(&str, &str)] = &[
     ("scripts/notify.sh", include_str!("../../../scripts/notify.sh")),
     ("scripts/reconfig.sh", include_str!("../../../scripts/reconfig.sh")),
     ("scripts/app.py", include_str!("../../../scripts/app.py")),
+    ("scripts/notify-works.sh", include_str!("../../../scripts/notify-works.sh")),
+    ("scripts/notify-recovers.sh", include_str!("../../../scripts/notify-recovers.sh")),
+    ("scripts/notify-hangs.sh", include_str!("../../../scripts/notify-hangs.sh")),
 ];
 
 /// A topology script.

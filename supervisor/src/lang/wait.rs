@@ -149,12 +149,12 @@ fn wait_until(call: &mut Call<'_>) -> Outcome {
     loop {
         match holds(call, &condition)? {
             Seen::Yes => return Ok(limit.took(running)),
-            Seen::No => last = "the condition is still false".to_owned(),
+            Seen::No => last = vec!["the condition is still false".to_owned()],
             Seen::NotYet(why) => last = why,
         }
         if running.world.borrow().now() >= limit.until {
             let what = format!("{} within {}", condition_text(call), call.span(0));
-            return Err(limit.passed(call, running, what, vec![last]));
+            return Err(limit.passed(call, running, what, last));
         }
         handle::wait(call, running, Wait::Change(limit.until))?;
     }
@@ -172,7 +172,8 @@ fn condition_text(call: &Call<'_>) -> String {
 enum Seen {
     Yes,
     No,
-    NotYet(String),
+    /// Why, and what is known of it.
+    NotYet(Vec<String>),
 }
 
 fn holds(call: &Call<'_>, condition: &FnPtr) -> Outcome<Seen> {
@@ -187,7 +188,9 @@ fn holds(call: &Call<'_>, condition: &FnPtr) -> Outcome<Seen> {
             .into()),
         },
         Err(error) => match failure_in(&error) {
-            Some(failure) if failure.kind == FailureKind::Unreachable => Ok(Seen::NotYet(failure.message)),
+            Some(failure) if failure.kind == FailureKind::Unreachable => {
+                Ok(Seen::NotYet([vec![failure.message], failure.notes].concat()))
+            }
             _ => Err(Stop::Nested(error)),
         },
     }

@@ -13,6 +13,8 @@ use crate::ready::{Facts, MonitorFacts, Peer, Round, ServerFacts};
 
 /// Limit of one question. A node that is loading or paused is asked again.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
+/// So many sentinels over all of a sentinel's masters make its full account long: it is counted first.
+const LARGE_COMPANY: usize = 20;
 
 /// Connections kept from round to round.
 pub struct Prober {
@@ -26,8 +28,8 @@ struct Target {
     id: NodeId,
     endpoint: Endpoint,
     sentinel: bool,
-    /// Names to ask a sentinel about.
-    monitors: Vec<String>,
+    /// Names to ask a sentinel about, each with how many sentinels watch it.
+    monitors: Vec<(String, usize)>,
 }
 
 impl Prober {
@@ -39,7 +41,10 @@ impl Prober {
                 id,
                 endpoint: Endpoint::of(node),
                 sentinel: node.kind == NodeKind::Sentinel,
-                monitors: plan.monitors_of(id).map(|monitor| monitor.name.clone()).collect(),
+                monitors: plan
+                    .monitors_of(id)
+                    .map(|monitor| (monitor.name.clone(), monitor.sentinels.len()))
+                    .collect(),
             }
         };
         Self {
@@ -129,20 +134,43 @@ pub fn server_facts(info: &str) -> ServerFacts {
     }
 }
 
-async fn ask_sentinel(client: &mut Client, monitors: &[String]) -> Result<Facts, ClientError> {
+async fn ask_sentinel(client: &mut Client, monitors: &[(String, usize)]) -> Result<Facts, ClientError> {
+    if monitors.iter().map(|(_, sentinels)| sentinels).sum::<usize>() > LARGE_COMPANY {
+        let reply = client.command(&["INFO", "sentinel"], ANSWER_LIMIT).await?;
+        if let Some(missing) = reply.to_text().and_then(|text| missing_company(&text, monitors)) {
+            return Ok(Facts::Silent(missing));
+        }
+    }
     let questions: Vec<Vec<&str>> = monitors
         .iter()
-        .flat_map(|name| ["MASTER", "REPLICAS", "SENTINELS"].map(|what| vec!["SENTINEL", what, name]))
+        .flat_map(|(name, _)| ["MASTER", "REPLICAS", "SENTINELS"].map(|what| vec!["SENTINEL", what, name]))
         .collect();
     let replies = client.pipeline(&questions, ANSWER_LIMIT).await?;
     let mut facts = BTreeMap::new();
-    for (name, replies) in monitors.iter().zip(replies.chunks_exact(3)) {
+    for ((name, _), replies) in monitors.iter().zip(replies.chunks_exact(3)) {
         // An error means that the name is not monitored (yet).
         if replies.iter().all(|reply| reply.as_error().is_none()) {
             facts.insert(name.clone(), monitor_facts(&replies[0], &replies[1], &replies[2]));
         }
     }
     Ok(Facts::Sentinel(facts))
+}
+
+/// The first master that a sentinel does not know all sentinels of yet, by its INFO.
+fn missing_company(info: &str, monitors: &[(String, usize)]) -> Option<String> {
+    let known: HashMap<String, usize> = info_fields(info)
+        .into_iter()
+        .filter(|(field, _)| field.strip_prefix("master").is_some_and(|n| n.parse::<u32>().is_ok()))
+        .filter_map(|(_, value)| {
+            let fields: HashMap<&str, &str> =
+                value.split(',').filter_map(|pair| pair.split_once('=')).collect();
+            Some(((*fields.get("name")?).to_owned(), fields.get("sentinels")?.parse().ok()?))
+        })
+        .collect();
+    monitors.iter().find_map(|(name, wanted)| match known.get(name) {
+        Some(count) if count >= wanted => None,
+        count => Some(format!("{name}: knows {} of {wanted} sentinels", count.copied().unwrap_or(0))),
+    })
 }
 
 fn monitor_facts(master: &Value, replicas: &Value, sentinels: &Value) -> MonitorFacts {
@@ -201,6 +229,20 @@ mod tests {
         assert_eq!(facts.offset, 42);
         let loading = server_facts("loading:1\r\nrole:master\r\n");
         assert!(loading.loading && !loading.linked);
+    }
+
+    #[test]
+    fn a_sentinel_s_company_is_counted() {
+        let info = "# Sentinel\r\nsentinel_masters:2\r\n\
+                    master0:name=a,status=ok,address=127.0.0.1:1,slaves=6,sentinels=30\r\n\
+                    master1:name=b,status=ok,address=127.0.0.1:2,slaves=6,sentinels=29\r\n";
+        let wanted = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), 30)).collect::<Vec<_>>();
+        assert_eq!(missing_company(info, &wanted(&["a"])), None);
+        assert_eq!(
+            missing_company(info, &wanted(&["a", "b"])),
+            Some("b: knows 29 of 30 sentinels".to_owned())
+        );
+        assert_eq!(missing_company(info, &wanted(&["c"])), Some("c: knows 0 of 30 sentinels".to_owned()));
     }
 
     #[test]

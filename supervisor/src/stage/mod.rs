@@ -20,6 +20,7 @@ use crate::history::{Exit, Moment, What};
 use crate::journal::Journal;
 use crate::nodes::Nodes;
 use crate::plan::{NodeId, NodeKind, Plan};
+use crate::ports;
 use crate::ready::probe::Prober;
 use crate::ready::{Expect, Facts, missing};
 use crate::run_dir::RunDir;
@@ -186,7 +187,9 @@ impl Stages {
         let mut pause = FIRST_POLL;
         loop {
             let nodes = self.0.nodes.clone();
+            let asked = tokio::time::Instant::now();
             let round = prober.round(|id| nodes.runs(id)).await;
+            let took = asked.elapsed();
             let (processes, servers): (Vec<NodeId>, Vec<NodeId>) =
                 ids.iter().partition(|&&id| plan.node(id).is_process());
             let mut problems = missing(plan, &servers, expect, &round);
@@ -206,7 +209,8 @@ impl Stages {
                 return Err(problems);
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 3 / 2).min(LAST_POLL);
+            // Nodes that are asked all the time do not get ready.
+            pause = (pause * 3 / 2).min(LAST_POLL).max(took / 2);
         }
     }
 
@@ -361,10 +365,13 @@ pub enum Files {
 pub fn check_ports(plan: &Plan) -> Result<(), WorldError> {
     for node in plan.nodes_in_force().filter(|node| !node.is_process()) {
         if let Err(error) = TcpListener::bind((node.ip, node.port)) {
+            let (name, ip, port) = (&node.name, node.ip, node.port);
+            let holder = ports::holder(port).unwrap_or_else(|| {
+                // Another user's process keeps its descriptors to itself.
+                format!("the program that uses it (`sudo ss -ltnp 'sport = :{port}'` names it)")
+            });
             return Err(WorldError::Environment(format!(
-                "{} cannot listen on {}:{}: {error}. Choose another port in the script, or end the program \
-                 that uses it (`ss -ltnp 'sport = :{}'` names it).",
-                node.name, node.ip, node.port, node.port
+                "{name} cannot listen on {ip}:{port}: {error}. Choose another port in the script, or end {holder}."
             )));
         }
     }

@@ -198,7 +198,11 @@ impl Executor {
             match self.observer.command(sentinel, &command).await {
                 Ok(reply) => {
                     if let Some(error) = reply.as_error() {
-                        return Err(WorldError::Refused(format!("failover of {}: {error}", planned.name)));
+                        let text = format!("failover of {}: {error}", planned.name);
+                        // One is under way, or no replica was found good yet.
+                        let not_yet = ["INPROG", "NOGOODSLAVE"].iter().any(|code| error.starts_with(code));
+                        let refuse = if not_yet { WorldError::NotYet } else { WorldError::Refused };
+                        return Err(refuse(text));
                     }
                     self.record_action(at, "failover", vec![sentinel], planned.name.clone());
                     return Ok(Acted::Done(at));
