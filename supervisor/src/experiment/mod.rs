@@ -18,6 +18,7 @@ use rhai::EvalAltResult;
 use crate::history::{During, Moment, Outcome, What};
 use crate::lang::failure::{FailureKind, Halt, failure_in, halt_in};
 use crate::lang::session::{Running, Session};
+use crate::lang::wait::LOG_NOTE;
 use crate::lang::{Diagnostic, Inputs, Script, evaluate, nearest_experiment, run_repeat};
 use crate::plan::{Experiment, Plan};
 use crate::ports::RecordedPorts;
@@ -208,6 +209,11 @@ fn run_body(
     }
 }
 
+/// What was seen instead, as a note; log lines say themselves what they are.
+fn instead(line: String) -> String {
+    if line.starts_with(LOG_NOTE) { line } else { format!("instead: {line}") }
+}
+
 /// Whether the repeat's time-out has passed.
 fn timed_out(session: &Session) -> bool {
     session.running.as_ref().is_some_and(|running| {
@@ -268,7 +274,7 @@ impl Ending {
                 Self::judged(true, Some(at(format!("required: {label}"), Vec::new())))
             }
             Halt::TimedOut { what, seen } => {
-                let notes = seen.into_iter().map(|line| format!("instead: {line}")).collect();
+                let notes = seen.into_iter().map(instead).collect();
                 Self::judged(true, Some(at(format!("did not come: {what}"), notes)))
             }
             Halt::Deadline => Self::of_deadline(session, error),

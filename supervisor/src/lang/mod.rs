@@ -37,7 +37,7 @@ pub(crate) mod suggest;
 mod tests;
 mod topology;
 mod values;
-mod wait;
+pub(crate) mod wait;
 mod words;
 
 use std::collections::BTreeMap;

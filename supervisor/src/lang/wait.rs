@@ -92,6 +92,9 @@ pub(crate) const WORDS: &[Word] = &[
     },
 ];
 
+/// How a log line begins among what is told of a failure.
+pub(crate) const LOG_NOTE: &str = "log: ";
+
 /// When a wait must be over.
 #[derive(Clone, Copy)]
 struct Limit {
@@ -119,8 +122,11 @@ impl Limit {
         }
         running.failed.set(true);
         let line = call.position().line().unwrap_or(0);
+        // A check is a line; the log lines are for the error.
+        let brief: Vec<&str> =
+            seen.iter().map(String::as_str).filter(|line| !line.starts_with(LOG_NOTE)).collect();
         let label =
-            if seen.is_empty() { what.clone() } else { format!("{what}; instead: {}", seen.join("; ")) };
+            if brief.is_empty() { what.clone() } else { format!("{what}; instead: {}", brief.join("; ")) };
         running.world.borrow_mut().note(What::Check { label, held: false, fatal: true, line });
         Stop::Halt(Halt::TimedOut { what, seen })
     }

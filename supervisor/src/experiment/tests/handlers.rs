@@ -123,6 +123,9 @@ fn what_a_handler_fails_with_ends_the_experiment_at_its_place() {
                |
              7 |     m.cmd("NOSUCH");
                |       ^^^
+               = log: line 0
+               = log: line 1
+               = log: line 2
         "#]],
     );
 }
@@ -179,6 +182,9 @@ experiment("is not run", || { print("no"); });
                |
              8 | on_event("+sdown", #{ from: ss[0] }, |e| { e.node.cmd("NOSUCH"); });
                |                                                   ^^^
+               = log: line 0
+               = log: line 1
+               = log: line 2
         "#]],
     );
     check_living(
@@ -302,6 +308,9 @@ fn a_handler_sees_what_it_saw_where_it_was_declared() {
            |
          5 |     on_event("+odown", |e| { node.cmd("NOSUCH"); });
            |                                   ^^^
+           = log: line 0
+           = log: line 1
+           = log: line 2
     "#]]
     .assert_eq(&format!("{log}\n{text}").replace(&here, "DIR"));
 }

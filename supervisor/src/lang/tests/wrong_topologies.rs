@@ -172,7 +172,7 @@ sentinel("idle");
                |
              3 | monitor(ss, "mymaster", m, #{ notification_script: "notify.sh" });
                |                                                    ^^^^^^^^^^^
-               = a sentinel refuses to start with a script it cannot run
+               = a sentinel started by hand refuses it; here each run of it fails, and the report says so
 
             warning: other sentinels monitor another master under the name `mymaster`
               --> t.rhai:5:28
