@@ -233,7 +233,7 @@ fn an_unreachable_node_means_not_yet_in_a_wait_and_is_an_error_outside() {
             100 begin "e" 0
             100 kill m
             105 check line 10 true: m did not answer: connection refused
-            2105 require line 11 false: m.role() == "slave" within 2s; instead: m did not answer: connection refused; log: # last words
+            2105 require line 11 false: m.role() == "slave" within 2s; instead: m did not answer: connection refused
             2105 end Failed
             exit code 1
             error: did not come: m.role() == "slave" within 2s
@@ -242,7 +242,7 @@ fn an_unreachable_node_means_not_yet_in_a_wait_and_is_an_error_outside() {
              11 |     wait_until("2s", || m.role() == "slave");
                 |     ^^^^^^^^^^
                 = instead: m did not answer: connection refused
-                = instead: log: # last words
+                = log: # last words
         "#]],
     );
     check_body(
