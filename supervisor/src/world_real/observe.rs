@@ -137,10 +137,10 @@ impl Observer {
                 WorldError::Refused(format!("{}: {address} is no node of this topology", planned.name))
             }),
             None if answers == 0 => {
-                Err(WorldError::Refused(format!("no sentinel of {} answers", planned.name)))
+                Err(WorldError::NotYet(format!("no sentinel of {} answers", planned.name)))
             }
             None => {
-                Err(WorldError::Refused(format!("the sentinels of {} name different masters", planned.name)))
+                Err(WorldError::NotYet(format!("the sentinels of {} name different masters", planned.name)))
             }
         }
     }
