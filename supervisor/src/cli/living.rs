@@ -1,4 +1,4 @@
-//! Commands on a topology that is up: ps, status, events, logs, cli, kill and its like, failover, down.
+//! Commands on a topology that is up: ps, status, events, cli, kill and its like, failover, down.
 
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
