@@ -236,14 +236,20 @@ fn replace_at_same_address(
     }
 }
 
-/// A configuration with a higher epoch replaces ours.
+/// A configuration with a higher epoch replaces ours, and ends a failover that
+/// this sentinel runs in a lower one.
+///
+/// Redis looks at the address only: a leader that is still telling replicas of
+/// its choice, and hears that another failover has led back to the old master,
+/// goes on, and ends with an address of its own for the epoch of the other.
 fn adopt_configuration(core: &mut Core, master: &mut Master, hello: &Hello<'_>) {
     if hello.config_epoch <= master.config_epoch || !master.voters.contains_key(hello.runid) {
         return;
     }
     master.config_epoch = hello.config_epoch;
     core.flush();
-    if master.server.addr.matches(hello.master_host, hello.master_port, &core.names) {
+    let is_overtaken = master.failover.as_ref().is_some_and(|f| f.epoch < hello.config_epoch);
+    if !is_overtaken && master.server.addr.matches(hello.master_host, hello.master_port, &core.names) {
         return;
     }
     core.voter_event(Level::Warning, "+config-update-from", master, &master.voters[hello.runid], "");

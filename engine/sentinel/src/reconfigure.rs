@@ -105,19 +105,31 @@ fn change_address(core: &mut Core, master: &mut Master, to: Address) {
 
 /// Announces that the master moved to `to` and takes the address.
 pub(crate) fn switch(core: &mut Core, master: &mut Master, to: Address) {
-    let (old_host, old_port) = target(core, &master.server.addr);
-    let (host, port) = target(core, &to);
-    let text = format!("{} {old_host} {old_port} {host} {port}", master.name);
-    core.plain_event(Level::Warning, "+switch-master", master, text);
+    announce(core, master, &master.server.addr, &to);
     change_address(core, master, to);
 }
 
-/// Takes a master's new address from another sentinel.
+fn announce(core: &mut Core, master: &Master, from: &Address, to: &Address) {
+    let (old_host, old_port) = target(core, from);
+    let (host, port) = target(core, to);
+    let text = format!("{} {old_host} {old_port} {host} {port}", master.name);
+    core.plain_event(Level::Warning, "+switch-master", master, text);
+}
+
+/// Takes a master's address from another sentinel. It may be the one we have
+/// already, while clients are told of a replica that we promoted.
 pub(crate) fn follow(core: &mut Core, master: &mut Master, to: Address) {
-    let old = master.server.addr.clone();
-    switch(core, master, to);
-    let new = master.server.addr.clone();
-    run_client_script(core, master, Part::Observer, &old, &new);
+    let known = &master.server.addr;
+    let from = if known.is(&to) { master.current_addr().clone() } else { known.clone() };
+    let moved = !from.is(&to);
+    if moved {
+        announce(core, master, &from, &to);
+    }
+    change_address(core, master, to);
+    if moved {
+        let new = master.server.addr.clone();
+        run_client_script(core, master, Part::Observer, &from, &new);
+    }
 }
 
 /// Runs the client reconfiguration script, if there is one.

@@ -323,6 +323,30 @@ fn a_replica_that_never_follows_is_given_up_while_others_may_be_told() {
 }
 
 #[test]
+fn a_leader_that_was_overtaken_gives_its_failover_up() {
+    let mut world = ready(2, 3, THREE);
+    world.servers[1].priority = 1;
+    world.servers[2].obeys = false;
+    world.run_for(1_500);
+    world.kill(0);
+    assert!(world.run_until(5_000, |w| w.count("+slave-reconf-sent") == 1), "{}", world.story());
+    let leader = leader_of(&world);
+    assert_eq!(address(&world, leader, "mymaster").as_deref(), Some("10.0.0.1"));
+    // Another failover has led back to the old master meanwhile.
+    let other = (0..3).find(|n| *n != leader).expect("three");
+    let (ip, id) = (ip_of(world.nodes[other].host), world.nodes[other].id.clone());
+    let hello = format!("{ip},26379,{id},2,mymaster,10.0.0.1,6379,2");
+    let now = world.now;
+    world.command(leader, &["PUBLISH", "__sentinel__:hello", &hello]);
+    world.run_for(20_000);
+    let told = kinds(&world, leader, now);
+    assert!(told.contains(&"+config-update-from") && !told.contains(&"+failover-end"), "{}", world.story());
+    let switch =
+        world.events().find(|(at, who, e)| *at >= now && *who == leader && e.kind == "+switch-master");
+    assert_eq!(switch.expect("told").2.text, "mymaster 10.0.0.2 6379 10.0.0.1 6379");
+}
+
+#[test]
 fn a_promotion_that_never_comes_is_given_up() {
     let mut world = ready(1, 3, &THREE.replace("500", "3000"));
     world.kill(0);

@@ -172,6 +172,15 @@ fn run(seed: u64) {
     assert!(agreed, "seed {seed}: no agreement at {}, roles {roles:?}\n{}", world.now, world.story());
 }
 
+/// Seeds that once failed: a leader that others had overtaken went on with its
+/// failover (both).
+const FAILED_ONCE: [u64; 2] = [106_076, 167_420];
+
+#[test]
+fn schedules_that_failed_once() {
+    FAILED_ONCE.into_iter().for_each(run);
+}
+
 #[test]
 fn schedules() {
     let first = number("TOPPLE_SENTINEL_FIRST_SEED", 1);
