@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::support::puppet::Puppet;
 use super::support::scene::Scene;
 use super::support::server::Engine;
 use super::support::wait::until;
@@ -291,6 +292,63 @@ fn what_operators_do() {
         scene.story()
     };
     same_story(situation, &["+set", "-monitor", "+reset-master"]);
+}
+
+#[test]
+fn crashes_on_purpose() {
+    for (mode, last) in
+        [("crash-after-election", "+elected-leader"), ("crash-after-promotion", "+promoted-slave")]
+    {
+        let situation = |engine| {
+            let mut scene = Scene::new(engine, 1, 1, "");
+            scene.watcher().ok(&format!("SENTINEL SIMULATE-FAILURE {mode}"));
+            scene.watcher().ok("SENTINEL FAILOVER mm");
+            let status = scene.watcher_mut().node_mut().ended();
+            let log = scene.watcher().log();
+            assert!(log.contains("# Sentinel CRASH because of SENTINEL simulate-failure"), "{log}");
+            let mut story = scene.story();
+            story.push(format!("exit {:?}", status.code()));
+            story
+        };
+        same_story(situation, &[last]);
+    }
+}
+
+/// Whom both promote of three replicas of one priority but for what `strings` does to them.
+fn chosen(pull: impl Fn(&[Puppet]) + Sync, field: &str, value: &str) -> String {
+    let situation = |engine| {
+        let puppets = Scene::puppets(3);
+        puppets[1].strings().priority = 100;
+        pull(&puppets);
+        let line = format!("sentinel monitor mm 127.0.0.1 {} 1\n", puppets[0].port());
+        let scene = Scene::with(puppets, Watcher::start(engine, &line));
+        scene.watcher().await_reply("SENTINEL REPLICAS mm", |reply| {
+            reply.as_array().unwrap_or_default().iter().any(|one| field_of(one, field) == value)
+        });
+        scene.watcher().ok("SENTINEL FAILOVER mm");
+        scene.watcher().await_event("+selected-slave", 1);
+        let selected = scene.story().into_iter().find(|line| line.contains("+selected-slave")).expect("told");
+        vec![selected]
+    };
+    let (real, own) = both(situation);
+    assert_eq!(own, real);
+    own[0].split(' ').nth(3).expect("a name").to_owned()
+}
+
+#[test]
+fn priority_then_offset_then_run_id_decide() {
+    let third_by_id = |puppets: &[Puppet]| puppets[3].strings().run_id = "0".repeat(40);
+    assert_eq!(chosen(third_by_id, "runid", &"0".repeat(40)), "127.0.0.1:r3");
+    let second_by_offset = |puppets: &[Puppet]| {
+        third_by_id(puppets);
+        puppets[2].strings().offset = 900;
+    };
+    assert_eq!(chosen(second_by_offset, "slave-repl-offset", "900"), "127.0.0.1:r2");
+    let first_by_priority = |puppets: &[Puppet]| {
+        second_by_offset(puppets);
+        puppets[1].strings().priority = 99;
+    };
+    assert_eq!(chosen(first_by_priority, "slave-priority", "99"), "127.0.0.1:r1");
 }
 
 /// A hello as another sentinel would send it.

@@ -189,6 +189,21 @@ fn connections_begin_and_failovers_are_ordered_in_the_same_words() {
     assert_eq!(own.len(), 11, "{own:#?}");
 }
 
+#[test]
+fn a_sentinel_announces_itself_as_it_is_told() {
+    for announced in ["", "sentinel announce-ip 10.9.8.7\nsentinel announce-port 4321\n"] {
+        let (real, own) = both(|engine| {
+            let scene = Scene::new(engine, 1, 1, announced);
+            until("a hello", || !scene.master().strings().published.is_empty());
+            let published = scene.master().strings().published.clone();
+            scene.named(&[published]).remove(0)
+        });
+        assert_eq!(own, real);
+        let from = if announced.is_empty() { "127.0.0.1,own" } else { "10.9.8.7,4321" };
+        assert_eq!(own, format!("__sentinel__:hello {from},<id>,0,mm,127.0.0.1,m,0"));
+    }
+}
+
 /// One real sentinel and one of ours that know each other through a master's channel.
 fn colleagues(directives: &str, ask: impl Fn(&Watcher, &str) -> Value) {
     let master = Puppet::master();

@@ -284,6 +284,24 @@ fn the_cache_of_info_holds_what_instances_said() {
     assert!(own.len() == 4 && own[3].contains("role:slave"), "{own:?}");
 }
 
+#[test]
+fn a_replica_that_is_not_announced_is_hidden_and_promoted_all_the_same() {
+    let (real, own) = both(|engine| {
+        let scene = Scene::new(engine, 1, 1, "");
+        scene.replica(1).strings().announced = false;
+        scene
+            .watcher()
+            .await_reply("SENTINEL REPLICAS mm", |reply| reply.as_array().is_some_and(<[Value]>::is_empty));
+        let mut answers =
+            ask_all(&scene, &["SENTINEL REPLICAS mm", "SENTINEL MASTER mm", "SENTINEL FAILOVER mm"]);
+        scene.watcher().await_event("+switch-master", 1);
+        answers.extend(ask_all(&scene, &["SENTINEL GET-MASTER-ADDR-BY-NAME mm"]));
+        answers
+    });
+    assert_eq!(own, real);
+    assert!(own[3].ends_with("[127.0.0.1 r1 ]"), "{own:?}");
+}
+
 /// Several parameters in one call, and `loglevel`, came with 7.2: the real one here is older.
 #[test]
 fn what_7_2_adds_to_sentinel_config() {

@@ -38,6 +38,8 @@ pub struct Strings {
     pub dead: bool,
     /// Commands other than PING, INFO and PUBLISH, in order.
     pub said: Vec<String>,
+    /// The last message published here.
+    pub published: String,
     subscribers: Vec<TcpStream>,
     connections: Vec<TcpStream>,
 }
@@ -68,6 +70,7 @@ impl Puppet {
             silent: false,
             dead: false,
             said: Vec::new(),
+            published: String::new(),
             subscribers: Vec::new(),
             connections: Vec::new(),
         };
@@ -210,6 +213,7 @@ impl Strings {
             ["PING"] => self.pong.clone(),
             ["INFO"] => bulk(&self.info()),
             ["PUBLISH", ..] => {
+                self.published = words[1..].join(" ");
                 let message = format!("*3\r\n$7\r\nmessage\r\n{}{}", bulk(&words[1]), bulk(&words[2]));
                 self.subscribers.retain_mut(|stream| stream.write_all(message.as_bytes()).is_ok());
                 ":1\r\n".into()
