@@ -182,6 +182,9 @@ impl Sentinel {
 
     /// Lets the rules look at what is due.
     fn follow_up(&mut self) {
+        if self.core.crashed {
+            return;
+        }
         let now = self.core.mono();
         if !self.core.is_prompt() {
             if now < self.next_tick {
