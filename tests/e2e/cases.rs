@@ -52,7 +52,9 @@ fn parse_file(text: &str) -> Result<Vec<Step>, String> {
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
         let wrong = |error: String| format!("line {number}: {error}");
-        if line.trim().is_empty() || line.starts_with('#') {
+        // A truth value begins like a comment.
+        let comment = line.starts_with('#') && !matches!(line, "#true" | "#false");
+        if line.trim().is_empty() || comment {
             continue;
         }
         if let Some(step) = parse_step(line, number).map_err(wrong)? {

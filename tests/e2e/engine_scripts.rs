@@ -113,3 +113,27 @@ fn libraries_outlive_a_restart() {
     assert_eq!(node.figure("number_of_functions"), 1);
     assert_eq!(node.figure("number_of_libraries"), 1);
 }
+
+/// A script that reads while a full sync comes to its end sees the old data to its own end.
+#[test]
+fn data_is_not_exchanged_under_a_script() {
+    let master = Node::start(Engine::Topple, &[]);
+    for index in 0..200 {
+        master.ok(&format!("SET new:{index} v"));
+    }
+    // The snapshot takes its time, so that the script is under way before it is there.
+    master.ok("CONFIG SET rdb-key-save-delay 5000");
+    let replica = Node::start(Engine::Topple, &["--busy-reply-threshold", "10"]);
+    replica.ok("SET old v");
+    let (mut script, mut other) = (replica.client(), replica.client());
+    replica.ok(&format!("REPLICAOF 127.0.0.1 {}", master.port()));
+    let body = "while redis.call('EXISTS', 'new:0') == 0 do end return 'the data has changed'";
+    script.send([["EVAL_RO", body, "0"].as_slice()].into_iter()).expect("a script sent");
+    until("others are told", || other.call(&["PING"]).is_ok_and(|reply| text(&reply) == BUSY));
+    master.await_log("succeeded (socket). Waiting for REPLCONF ACK", 1);
+    assert_eq!(text(&other.call(&["SCRIPT", "KILL"]).unwrap()), "OK");
+    let error = text(&script.reply().expect("an end"));
+    assert!(error.starts_with("ERR Script killed by user"), "{error}");
+    replica.await_info("master_link_status", "up");
+    assert_eq!(text(&replica.ok("EXISTS old new:0 new:199")), "Int(2)");
+}

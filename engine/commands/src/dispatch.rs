@@ -2,7 +2,7 @@
 
 use keyspace::KeyHash;
 use resp::{Args, Batch};
-use types::{CommandError, Ctx, ExpiryRule, Propagation};
+use types::{Caller, CommandError, Ctx, ExpiryRule, Propagation};
 
 use crate::client::{Blocked, Client, Queued, State};
 use crate::gates::Verdict;
@@ -301,6 +301,7 @@ impl Server {
             compression,
             may_block: !client.state.has(State::IN_EXEC) && !client.state.has(State::MASTER),
             reads_all_keys,
+            caller: if client.state.has(State::IN_SCRIPT) { Caller::Script } else { Caller::Client },
         }
     }
 
@@ -330,7 +331,7 @@ impl Server {
             }
             client.write_offset = self.replicating.offset();
         }
-        if changed && args.at(0).eq_ignore_ascii_case(b"flushall") && self.persistence.loading.is_none() {
+        if std::mem::take(&mut self.effects.flushed_all) && self.persistence.loading.is_none() {
             self.flush_snapshot();
         }
         self.settle_touched(Some(client));

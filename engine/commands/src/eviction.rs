@@ -176,6 +176,8 @@ impl Server {
                 outcome = Outcome::Within;
             }
         }
+        let took_us = self.host.clock_us() - started_us;
+        self.note_latency_us("eviction-cycle", took_us);
         if outcome == Outcome::Unfinished {
             self.eviction.unfinished = true;
             self.timer_changed = true;
@@ -211,6 +213,7 @@ impl Server {
 
     fn evict_key(&mut self, db: u32, key: Vec<u8>) {
         let lazy = self.config.settings.lazyfree_lazy_eviction;
+        let started_us = self.begin_latency();
         let data = &mut self.dbs[db as usize];
         let Some(removed) = data.remove(data.hash_of(&key), &key) else { return };
         if lazy && is_large(removed.free_effort()) {
@@ -218,6 +221,7 @@ impl Server {
         } else {
             drop(removed);
         }
+        self.end_latency("eviction-del", started_us);
         self.eviction.stats.evicted_keys += 1;
         self.effects.touched(db, &key);
         self.effects.event(db, &key, Class::Evicted, "evicted");

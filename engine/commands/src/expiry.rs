@@ -62,7 +62,9 @@ impl Server {
         }
         let share = expired as f64 / volatile as f64;
         self.expiry.stale_share = self.expiry.stale_share * 0.95 + share * 0.05;
-        self.expiry.total_us += self.host.clock_us() - started_us;
+        let took_us = self.host.clock_us() - started_us;
+        self.expiry.total_us += took_us;
+        self.note_latency_us("expire-cycle", took_us);
         if capped {
             self.expiry.capped += 1;
             let percent = 25 + 2 * (self.config.settings.active_expire_effort as u64 - 1);
@@ -82,9 +84,11 @@ impl Server {
         let more = db.expire_cycle(now, ENTRIES_PER_STEP, &mut |key| due.push(key.to_vec()));
         let count = due.len();
         for key in due {
+            let started_us = self.begin_latency();
             let db = &mut self.dbs[index];
             if let Some(removed) = db.remove(db.hash_of(&key), &key) {
                 self.effects.discard(removed, Cause::Expired);
+                self.end_latency("expire-del", started_us);
                 self.effects.expired_keys += 1;
                 self.effects.touched(index as u32, &key);
                 self.effects.event(index as u32, &key, Class::Expired, "expired");

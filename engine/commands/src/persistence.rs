@@ -28,6 +28,8 @@ pub struct SnapshotResult {
     pub keys: u64,
     /// The file it wrote, where its name was its own choice.
     pub file: Option<String>,
+    /// Microseconds that removing what it left took.
+    pub clear_up_us: u64,
 }
 
 /// A snapshot child that runs.
@@ -215,6 +217,7 @@ impl Server {
         }
         match result.signal {
             Some(signal) => {
+                self.note_latency_us("rdb-unlink-temp-file", result.clear_up_us);
                 self.log(Level::Warning, format!("Background saving terminated by signal {signal}"))
             }
             None => self.log(Level::Warning, "Background saving error"),
@@ -230,7 +233,9 @@ impl Server {
     pub(crate) fn kill_snapshot(&mut self) {
         if let Some(running) = &mut self.persistence.running {
             running.killed = true;
+            let started_us = self.begin_latency();
             self.host.kill_snapshot();
+            self.end_latency("rdb-unlink-temp-file", started_us);
             self.refresh_aof();
         }
     }

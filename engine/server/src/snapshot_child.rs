@@ -289,7 +289,9 @@ async fn follow(shell: &Rc<Shell>, begun: Begun) {
     if begun.target == SnapshotTarget::Aof && ok {
         result.file = state.temporary.borrow_mut().take();
     }
+    let clearing_up = std::time::Instant::now();
     state.remove_temporary();
+    result.clear_up_us = clearing_up.elapsed().as_micros() as u64;
     let _ = ended.send(ok);
     if begun.target == SnapshotTarget::File && ok && shell.server.borrow().snapshot_has_receivers() {
         let senders = transfer::open(shell);

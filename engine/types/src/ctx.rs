@@ -44,6 +44,15 @@ pub struct Key<'a> {
     pub hash: KeyHash,
 }
 
+/// Who calls a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A client, or the replication stream.
+    Client,
+    /// A script, whose work must not hang on chance.
+    Script,
+}
+
 /// What a data command may see and change.
 pub struct Ctx<'a> {
     /// All databases.
@@ -74,6 +83,8 @@ pub struct Ctx<'a> {
     pub may_block: bool,
     /// Whether the client may read keys that its arguments do not name (SORT's patterns).
     pub reads_all_keys: bool,
+    /// Who calls the command.
+    pub caller: Caller,
 }
 
 impl<'a> Ctx<'a> {

@@ -126,6 +126,8 @@ pub struct Effects {
     pub expired_keys: u64,
     /// Databases that FLUSHDB or FLUSHALL emptied. Their keys are not among [`touched`](Self::touched).
     pub flushed: Vec<Flushed>,
+    /// FLUSHALL ran: the snapshot file is to be emptied too.
+    pub flushed_all: bool,
     /// Databases that SWAPDB exchanged. Their keys are not among [`touched`](Self::touched).
     pub swapped: Option<(u32, u32)>,
     /// The client has to wait; taken by the dispatcher, which blocks it.

@@ -110,6 +110,7 @@ impl Harness {
             compression: persist::rdb::Compression::Lzf,
             may_block: self.may_block,
             reads_all_keys: true,
+            caller: crate::Caller::Client,
         };
         if let Err(error) = (found.run)(&mut ctx, args) {
             out.clear();

@@ -37,7 +37,7 @@ pub mod streams;
 pub mod strings;
 
 pub use access::{AccessClock, Lfu};
-pub use ctx::{Ctx, ExpiryRule, Key, Now};
+pub use ctx::{Caller, Ctx, ExpiryRule, Key, Now};
 pub use effects::{BlockOn, Class, Effects, Flushed, Notice, Propagation, TimedOut};
 pub use error::CommandError;
 pub use lazy::{Cause, LazyFree};

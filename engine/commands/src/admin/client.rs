@@ -84,7 +84,7 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[container(
                     "Closes connections.",
                     "2.4.0",
                     -3,
-                    "ip:port | [ID client-id:integer] [TYPE NORMAL | MASTER | SLAVE | REPLICA | PUBSUB] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME YES | NO]",
+                    "ip-port | [ID client-id:integer] [TYPE NORMAL | MASTER | SLAVE | REPLICA | PUBSUB] [USER username] [ADDR ip-port] [LADDR ip-port] [SKIPME YES | NO]",
                 )
             },
             kill,

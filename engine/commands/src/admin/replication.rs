@@ -41,7 +41,7 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[
             since: "6.2.0",
             arity: -1,
             flags: ADMIN,
-            args: "[TO <host port:integer [FORCE]>] [ABORT] [TIMEOUT milliseconds:integer]",
+            args: "[TO host port:integer [FORCE]] [ABORT] [TIMEOUT milliseconds:integer]",
             ..BASE
         },
         replicating::failover,

@@ -108,6 +108,24 @@ impl Server {
             self.latencies.add(event, Sample { at_s: self.now.wall.0 / 1000, took_ms });
         }
     }
+
+    /// The same, told in microseconds.
+    pub(crate) fn note_latency_us(&mut self, event: &'static str, took_us: u64) {
+        self.note_latency(event, (took_us / 1000) as i64);
+    }
+
+    /// Something begins that is worth noting if it takes long; gives the clock, where anybody wants to know.
+    pub(crate) fn begin_latency(&mut self) -> Option<u64> {
+        (self.config.settings.latency_monitor_threshold > 0).then(|| self.host.clock_us())
+    }
+
+    /// It has ended.
+    pub(crate) fn end_latency(&mut self, event: &'static str, started_us: Option<u64>) {
+        if let Some(started_us) = started_us {
+            let took_us = self.host.clock_us().saturating_sub(started_us);
+            self.note_latency_us(event, took_us);
+        }
+    }
 }
 
 /// The event that an argument names, if it has samples.

@@ -72,9 +72,23 @@ fn advice(event: &str) -> &'static str {
             "Forking for snapshots takes time that grows with the memory in use; snapshots at quiet hours, or on a \
              replica, keep it from clients."
         }
-        "expire-cycle" => "Many keys expire at the same moment: spread their deadlines.",
-        "eviction-cycle" | "eviction-del" => {
-            "Memory is short and keys are evicted while clients wait: raise maxmemory, or keep less."
+        "expire-cycle" => {
+            "Many keys expire at the same moment: spread their deadlines, or lower active-expire-effort."
+        }
+        "expire-del" => {
+            "Values that expire are large and freed while clients wait: set lazyfree-lazy-expire to yes, or keep \
+             them in smaller keys."
+        }
+        "eviction-cycle" => {
+            "Memory is short and keys are evicted while clients wait: raise maxmemory, keep less, or lower \
+             maxmemory-eviction-tenacity."
+        }
+        "eviction-del" => {
+            "Values that are evicted are large and freed while clients wait: set lazyfree-lazy-eviction to yes."
+        }
+        "rdb-unlink-temp-file" => {
+            "Removing the file of a snapshot that was broken off takes long: the disk is slow or busy, and large \
+             files are slow to remove on some file systems."
         }
         _ => "Compare the times of these samples with what else happened on the machine.",
     }

@@ -147,3 +147,19 @@ fn a_script_is_shown_before_what_it_calls() {
     let shown = world.send(client, "SLOWLOG GET 10");
     assert!(shown.contains("EVAL") && !shown.contains("$3 SET $1 k"), "{shown}");
 }
+
+#[test]
+fn work_that_nobody_asked_for_is_noted_by_its_event() {
+    let mut world = World::new(&[("latency-monitor-threshold", "1")]);
+    let client = world.client();
+    world.send(client, "SET short v PX 100");
+    world.outside.borrow_mut().clock_step_us = 2_000;
+    world.pass(200);
+    world.send(client, "BGSAVE\nFLUSHALL");
+    let events = world.send(client, "LATENCY LATEST");
+    for event in ["expire-cycle", "expire-del", "rdb-unlink-temp-file"] {
+        assert!(events.contains(event), "{event}: {events}");
+    }
+    let advice = world.send(client, "LATENCY DOCTOR");
+    assert!(advice.contains("lazyfree-lazy-expire"), "{advice}");
+}

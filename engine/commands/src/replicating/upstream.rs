@@ -45,6 +45,8 @@ pub(crate) struct Upstream {
     /// The snapshot being received: where it stands and what was read.
     sync: Option<(Position, Loader)>,
     sync_failed: Option<String>,
+    /// The snapshot is complete, but a script that was left in the middle still goes by the old data.
+    sync_held: bool,
     /// The stream's commands run as this client's.
     client: Option<Box<Client>>,
     /// The database selected in the stream, while `client` is out running one of its commands.
@@ -70,6 +72,7 @@ impl Upstream {
             requests: Vec::new(),
             sync: None,
             sync_failed: None,
+            sync_held: false,
             client: None,
             running_db: 0,
             unparsed: Vec::new(),
@@ -204,6 +207,7 @@ impl Server {
                 if let Some(upstream) = &mut self.replicating.upstream {
                     upstream.forget_stream();
                     upstream.sync = None;
+                    upstream.sync_held = false;
                 }
             }
             Action::StartFullSync(position) => {
@@ -252,9 +256,24 @@ impl Server {
         }
     }
 
+    /// A script has ended that the data of a full sync waited for.
+    pub(crate) fn finish_held_sync(&mut self) {
+        let held = |upstream: &mut Upstream| std::mem::take(&mut upstream.sync_held);
+        if self.replicating.upstream.as_mut().is_some_and(held) {
+            self.finish_full_sync();
+            self.drain_link(&[]);
+        }
+    }
+
     /// The snapshot is complete: it takes the place of the data, or nothing changes.
     fn finish_full_sync(&mut self) {
+        let busy = self.scripting.suspended.is_some();
         let Some(upstream) = &mut self.replicating.upstream else { return };
+        if busy {
+            // The link stays as one that loads, and tells the master so.
+            upstream.sync_held = true;
+            return;
+        }
         let failed = upstream.sync_failed.take();
         let finished = match upstream.sync.take() {
             Some((position, loader)) => {

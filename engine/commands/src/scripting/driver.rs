@@ -245,6 +245,7 @@ impl Server {
         }
         if self.scripting.suspended.is_none() {
             // What the master sent meanwhile.
+            self.finish_held_sync();
             self.apply_stream(&[]);
         }
         true

@@ -39,6 +39,7 @@ pub(super) fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandE
     for db in 0..ctx.dbs.len() as u32 {
         flush(ctx, db);
     }
+    ctx.effects.flushed_all = true;
     ctx.out.ok();
     Ok(())
 }

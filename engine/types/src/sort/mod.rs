@@ -14,12 +14,12 @@ mod tests;
 
 use std::ops::Range;
 
-use keyspace::values::{Direction, End, Limits, List};
+use keyspace::values::{Direction, End, Limits, List, SortedSet};
 use keyspace::{Data, Expiry, Value};
 use resp::Args;
 
 use crate::spec::{Begin, Command, Find, Flags, KeySpec, Meta, one_key};
-use crate::{Class, CommandError, Ctx, Handler};
+use crate::{Caller, Class, CommandError, Ctx, Handler};
 use options::{By, Options, Variant};
 
 const SORT: Meta = Meta {
@@ -79,6 +79,7 @@ fn sort_ro(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {
 fn run(ctx: &mut Ctx<'_>, args: Args<'_>, variant: Variant) -> Result<(), CommandError> {
     let mut options = Options::parse(args, variant, ctx.reads_all_keys)?;
     let (elements, window) = load(ctx, args, &mut options)?;
+    enlarge(ctx, args);
     let sorted = match options.by {
         By::Nothing => elements,
         by => order::sorted(ctx, elements, by, &options)?,
@@ -91,13 +92,28 @@ fn run(ctx: &mut Ctx<'_>, args: Args<'_>, variant: Variant) -> Result<(), Comman
     Ok(())
 }
 
+/// A sorted set that is sorted takes its large form, as in Redis, where OBJECT ENCODING shows it.
+fn enlarge(ctx: &mut Ctx<'_>, args: Args<'_>) {
+    let (key, limits) = (ctx.first_key(args), ctx.limits);
+    let db = ctx.db();
+    let small = |entry: keyspace::Entry<'_>| match entry.data() {
+        Data::SortedSet(set) => set.listpack().is_some(),
+        _ => false,
+    };
+    if db.get(key.hash, key.bytes).is_some_and(small) {
+        // The reading has stamped it already.
+        let _ = db.update(key.hash, key.bytes, None, |set: &mut SortedSet| set.enlarge(limits));
+    }
+}
+
 /// The elements, and which of them are asked for once they are in order. Where nothing is to be sorted,
-/// only those are loaded, but for a set, of which the order of a stored result must not be chance.
+/// only those are loaded, but for a set: what is stored, or what a script goes on with, must not be chance.
 fn load(
     ctx: &mut Ctx<'_>,
     args: Args<'_>,
     options: &mut Options<'_>,
 ) -> Result<(Vec<Vec<u8>>, Range<usize>), CommandError> {
+    let scripted = ctx.caller == Caller::Script;
     ctx.read_with(ctx.first_key(args), |entry, _| {
         let Some(entry) = entry else { return Ok((Vec::new(), 0..0)) };
         let take = |elements: &mut dyn Iterator<Item = Value<'_>>, len: usize, options: &Options<'_>| {
@@ -113,7 +129,7 @@ fn load(
         Ok(match entry.data() {
             Data::List(list) => load_list(list, options),
             Data::Set(set) => {
-                if options.by == By::Nothing && options.store.is_some() {
+                if options.by == By::Nothing && (options.store.is_some() || scripted) {
                     (options.by, options.alpha) = (By::Element, true);
                 }
                 take(&mut set.iter(), set.len(), options)

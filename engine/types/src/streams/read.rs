@@ -7,7 +7,7 @@ use resp::{Args, Writer};
 use super::replication::{Place, Told};
 use super::{change_beside_reply, ids, note_consumer, reply};
 use crate::arguments::{integer, is_word};
-use crate::{BlockOn, CommandError, Ctx, Key, TimedOut};
+use crate::{BlockOn, Caller, CommandError, Ctx, Key, TimedOut};
 
 /// Whose entries are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,12 @@ impl<'a> Request<'a> {
         while at < args.len() {
             let (word, more) = (args.at(at), args.len() - at - 1);
             if is_word(word, "BLOCK") && more > 0 {
+                if ctx.caller == Caller::Script {
+                    let name = String::from_utf8_lossy(args.at(0));
+                    return Err(CommandError::new(format!(
+                        "ERR {name} command is not allowed with BLOCK option from scripts"
+                    )));
+                }
                 request.block_ms = Some(block_time(ctx, args.at(at + 1))?);
                 at += 1;
             } else if is_word(word, "COUNT") && more > 0 {

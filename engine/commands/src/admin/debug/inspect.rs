@@ -1,6 +1,7 @@
 //! DEBUG on single values and structures: OBJECT, SDSLEN, LISTPACK, QUICKLIST, HTSTATS, STRUCTSIZE and the
 //! like. Sizes and counts are of this server's own structures.
 
+use keyspace::values::Part;
 use keyspace::{Data, Encoding, Entry};
 use resp::Args;
 use resp::number::parse_i64;
@@ -35,16 +36,28 @@ pub(super) fn object(server: &mut Server, client: &mut Client, args: Args<'_>) -
         entry.access(),
         clock.idle_seconds(entry.access()),
     );
-    if entry.encoding() == Encoding::Quicklist {
-        let elements = server.read_back(client.db, &[b"LLEN", key]).as_int().unwrap_or(0);
-        let limit = server.config.settings.list_max_listpack_size;
+    if let (Encoding::Quicklist, Data::List(list)) = (entry.encoding(), entry.data()) {
+        let settings = &server.config.settings;
+        let (limit, compressed) = (settings.list_max_listpack_size, settings.list_compress_depth != 0);
+        let nodes = list.parts().len();
+        let bytes: usize = list.parts().map(part_bytes).sum();
         line.push_str(&format!(
-            " ql_nodes:1 ql_avg_node:{elements}.00 ql_listpack_max:{limit} ql_compressed:0 \
-             ql_uncompressed_size:{length}"
+            " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{limit} ql_compressed:{} \
+             ql_uncompressed_size:{bytes}",
+            list.len() as f64 / nodes.max(1) as f64,
+            u8::from(compressed),
         ));
     }
     client.writer().simple(&line);
     Ok(())
+}
+
+/// Bytes of a piece of a list, as a file holds it.
+fn part_bytes(part: Part<'_>) -> usize {
+    match part {
+        Part::Packed(elements) => elements.encoded_len(),
+        Part::Plain(element) => element.len(),
+    }
 }
 
 pub(super) fn sdslen(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {

@@ -284,6 +284,11 @@ impl SortedSet {
         }
     }
 
+    /// Takes the large form, whatever it holds.
+    pub fn enlarge(&mut self, limits: &Limits) {
+        self.become_large(limits);
+    }
+
     /// Takes the compact form if all fits in it, as results of commands do when they are complete.
     pub fn settle(&mut self, limits: &Limits) {
         let Form::Large(large) = &self.0 else { return };
