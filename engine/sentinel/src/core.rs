@@ -38,6 +38,9 @@ pub(crate) struct Global {
     pub(crate) utc_offset_seconds: i32,
 }
 
+/// How long a discovery may wait to be persisted, with those that come meanwhile.
+const SAVE_WITHIN_MS: u64 = 50;
+
 /// A place in the queue of actions.
 #[derive(Debug)]
 pub(crate) enum Queued {
@@ -75,6 +78,8 @@ pub(crate) struct Core {
     pub(crate) simulated_failure: SimulatedFailure,
     /// A master no longer knows a sentinel: its link may be superfluous.
     pub(crate) voters_left: bool,
+    /// Since when the configuration has had something that is not on disk and may wait.
+    pub(crate) unsaved_since: Option<MonoMs>,
     /// A simulated crash happened: nothing is done any more.
     pub(crate) crashed: bool,
     /// The earliest moment a rule asked to be looked at again.
@@ -101,6 +106,7 @@ impl Core {
             names: Names::default(),
             simulated_failure: SimulatedFailure::default(),
             voters_left: false,
+            unsaved_since: None,
             crashed: false,
             wake: MonoMs::NEVER,
             next_id: 0,
@@ -160,6 +166,24 @@ impl Core {
     /// queued from here on.
     pub(crate) fn flush(&mut self) {
         self.outbox.push_back(Queued::Persist);
+    }
+
+    /// Asks for the configuration to be persisted soon: for what would be found out again after a crash. A
+    /// sentinel that comes into a company of thirty over ten masters would write its file hundreds of times.
+    pub(crate) fn flush_soon(&mut self) {
+        self.unsaved_since.get_or_insert(self.now.mono);
+    }
+
+    /// When what waits is to be persisted.
+    pub(crate) fn next_save(&self) -> MonoMs {
+        self.unsaved_since.map_or(MonoMs::NEVER, |since| since.plus(SAVE_WITHIN_MS))
+    }
+
+    /// Persists what has waited long enough.
+    pub(crate) fn save_what_is_due(&mut self) {
+        if self.next_save() <= self.now.mono {
+            self.flush();
+        }
     }
 
     // Events ------------------------------------------------------------

@@ -148,10 +148,15 @@ fn meet(core: &mut Core, masters: &mut [Master], peers: &mut Peers, index: usize
     let addr = Address::new(hello.ip, hello.port, &core.names);
     match masters[index].voters.get(hello.runid) {
         Some(voter) if voter.addr.is(&addr) => return,
-        Some(_) => move_sentinel(core, masters, peers, index, hello, &addr),
-        None => add_sentinel(core, masters, peers, index, hello, &addr),
+        Some(_) => {
+            move_sentinel(core, masters, peers, index, hello, &addr);
+            core.flush();
+        }
+        None => {
+            add_sentinel(core, masters, peers, index, hello, &addr);
+            core.flush_soon();
+        }
     }
-    core.flush();
 }
 
 /// A sentinel that the master did not know.

@@ -131,7 +131,10 @@ impl Sentinel {
         let periods = &self.core.periods;
         let masters = self.masters.iter().map(|m| m.wake).min().unwrap_or(MonoMs::NEVER);
         let look = self.core.tilt.next_look(periods.tilt_trigger_ms, periods.tilt_ms);
-        masters.min(look).min(self.core.scripts.next_deadline(periods.script_max_runtime_ms))
+        masters
+            .min(look)
+            .min(self.core.next_save())
+            .min(self.core.scripts.next_deadline(periods.script_max_runtime_ms))
     }
 
     /// The next thing to do, in order, until `None`.
@@ -140,6 +143,7 @@ impl Sentinel {
             match queued {
                 Queued::Ready(action) => return Some(action),
                 Queued::Persist => {
+                    self.core.unsaved_since = None;
                     let text = rewrite::file(self);
                     if text != self.persisted {
                         self.persisted.clone_from(&text);
@@ -202,6 +206,7 @@ impl Sentinel {
             self.drop_unknown_peers();
         }
         scripts::advance(&mut self.core);
+        self.core.save_what_is_due();
     }
 
     /// Applies all rules to one master, until they have nothing to add.
