@@ -24,6 +24,8 @@ use crate::{
 
 /// How often the rules may follow up on themselves at one moment.
 const MAX_ROUNDS: usize = 12;
+/// Within this time the rules look at what a routine answer has left: as soon as Redis's own tick.
+const ROUTINE_MS: u64 = 100;
 
 /// A sentinel without sockets, clock or processes.
 #[derive(Debug)]
@@ -246,14 +248,23 @@ impl Sentinel {
 
     /// Has the rules look at the masters an owner's news may concern.
     fn touch(&mut self, owner: &Owner) {
-        let now = self.core.mono();
+        self.touch_by(owner, self.core.mono());
+    }
+
+    /// The same for what calls for nothing: most answers only say that all is as it was, and of those thirty
+    /// sentinels over ten masters get thousands a second.
+    fn touch_in_time(&mut self, owner: &Owner) {
+        self.touch_by(owner, self.core.mono().plus(ROUTINE_MS));
+    }
+
+    fn touch_by(&mut self, owner: &Owner, at: MonoMs) {
         for master in &mut self.masters {
             let concerned = match owner {
                 Owner::Master(id) | Owner::Replica(id, _) => master.id == *id,
                 Owner::Peer(runid) => master.voters.contains_key(&**runid),
             };
             if concerned {
-                master.wake = master.wake.min(now);
+                master.wake = master.wake.min(at);
             }
         }
     }
@@ -348,16 +359,24 @@ impl Sentinel {
     fn replied(&mut self, id: LinkId, reply: Value) {
         let Some((owner, kind)) = self.core.routes.get(&id).cloned() else { return };
         match kind {
-            LinkKind::PubSub => self.heard(&owner, &reply),
+            LinkKind::PubSub if self.heard(&owner, &reply) => return self.touch_in_time(&owner),
+            LinkKind::PubSub => {}
             LinkKind::Command => {
                 let Some(expect) = self.link(&owner).and_then(|link| link.pending.pop_front()) else {
                     return;
                 };
                 match expect {
                     Expect::Discard => {}
-                    Expect::Ping => self.ponged(&owner, &reply),
+                    Expect::Ping => {
+                        if self.ponged(&owner, &reply) && !self.is_down(&owner) {
+                            return self.touch_in_time(&owner);
+                        }
+                    }
                     Expect::Info => self.informed(&owner, &reply),
-                    Expect::Hello(master) => self.hello_accepted(&owner, master, &reply),
+                    Expect::Hello(master) => {
+                        self.hello_accepted(&owner, master, &reply);
+                        return self.touch_in_time(&owner);
+                    }
                     Expect::Ask(master) => {
                         let Owner::Peer(runid) = &owner else { return };
                         if let Some(master) = self.masters.iter_mut().find(|m| m.id == master) {
@@ -370,24 +389,30 @@ impl Sentinel {
         self.touch(&owner);
     }
 
-    /// A message on a subscription: RESP2 sends arrays, RESP3 pushes.
-    fn heard(&mut self, owner: &Owner, reply: &Value) {
+    /// What comes on a subscription: RESP2 sends arrays, RESP3 pushes. Whether it is a message.
+    fn heard(&mut self, owner: &Owner, reply: &Value) -> bool {
         let now = self.core.mono();
         if let Some(link) = self.link(owner) {
             link.last_heard = now;
         }
-        let (Value::Array(fields) | Value::Push(fields)) = reply else { return };
+        let (Value::Array(fields) | Value::Push(fields)) = reply else { return false };
         if let [kind, _channel, payload] = fields.as_slice()
             && kind.text() == Some(b"message")
             && let Some(text) = payload.text()
         {
             self.hello_received(text);
+            return true;
         }
+        false
     }
 
     pub(crate) fn hello_received(&mut self, text: &[u8]) {
+        let queued = self.core.outbox.len();
         hello::receive(&mut self.core, &mut self.masters, &mut self.peers, text);
-        self.wake_all();
+        // Whatever is new is told or saved.
+        if self.core.outbox.len() != queued {
+            self.wake_all();
+        }
     }
 
     fn hello_accepted(&mut self, owner: &Owner, master: crate::instance::MasterId, reply: &Value) {
@@ -407,17 +432,18 @@ impl Sentinel {
         }
     }
 
-    fn ponged(&mut self, owner: &Owner, reply: &Value) {
+    /// An answer to PING; whether it is a valid one.
+    fn ponged(&mut self, owner: &Owner, reply: &Value) -> bool {
         let now = self.core.mono();
         if let Owner::Peer(runid) = owner
             && let Some(asked) = self.peers.get(&**runid).and_then(|peer| peer.link.last_ping)
         {
             self.core.delays.note(now.since(asked), now);
         }
-        let Some(link) = self.link(owner) else { return };
+        let Some(link) = self.link(owner) else { return false };
         let (Value::Simple(text) | Value::Error(text)) = reply else {
             link.last_pong = now;
-            return;
+            return false;
         };
         let valid = [&b"PONG"[..], b"LOADING", b"MASTERDOWN"].iter().any(|p| text.starts_with(p));
         link.last_pong = now;
@@ -426,7 +452,7 @@ impl Sentinel {
             link.last_available = now;
             link.unanswered_ping = None;
         }
-        let Some((index, replica)) = self.place(owner) else { return };
+        let Some((index, replica)) = self.place(owner) else { return valid };
         let Master { server, replicas, settings, rebooted_at, .. } = &mut self.masters[index];
         if replica.is_none() && text.starts_with(b"PONG") {
             *rebooted_at = None;
@@ -436,6 +462,23 @@ impl Sentinel {
             let kill = crate::core::words(&[settings.command("SCRIPT"), "KILL"]);
             server.script_kill_sent = self.core.send(&mut server.link, kill, Expect::Discard);
         }
+        valid
+    }
+
+    /// Whether any master's rules hold an owner to be down.
+    fn is_down(&self, owner: &Owner) -> bool {
+        if let Owner::Peer(runid) = owner {
+            return self
+                .masters
+                .iter()
+                .filter_map(|m| m.voters.get(&**runid))
+                .any(|v| v.down.since.is_some());
+        }
+        self.place(owner).is_none_or(|(index, replica)| {
+            let master = &self.masters[index];
+            let server = replica.map_or(&master.server, |place| &master.replicas[place].server);
+            server.down.since.is_some()
+        })
     }
 
     fn informed(&mut self, owner: &Owner, reply: &Value) {
