@@ -157,11 +157,13 @@ fn a_chain_between_real_servers_has_one_history() {
 /// A replica is promoted; its sibling and the old master go on with it by the second replication id.
 fn promoted(engines: [Engine; 3]) {
     // A ping of the old master's after the promotion would be a history of its own.
-    let quiet = ["--repl-ping-replica-period", "3600"];
+    let quiet = ["--repl-ping-replica-period", "3600", "--enable-debug-command", "yes"];
     let [master, heir, sibling] = engines.map(|engine| Node::start(engine, &quiet));
     heir.follow(&master);
     sibling.follow(&master);
     Load::new(&master, 25).write(500);
+    // So would be the end of a key.
+    master.ok("DEBUG SET-ACTIVE-EXPIRE 0");
     await_caught_up(&master, &heir);
     await_caught_up(&master, &sibling);
     let old_id = master.info("master_replid");

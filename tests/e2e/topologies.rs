@@ -55,8 +55,15 @@ fn elsewhere(text: &str) -> String {
 }
 
 fn holds(name: &str) {
+    holds_with(name, &[]);
+}
+
+fn holds_with(name: &str, params: &[&str]) {
     let place = written_out(name);
-    let (status, output) = place.start(&["run", &format!("topologies/{name}.rhai")]).finish(LIMIT);
+    let script = format!("topologies/{name}.rhai");
+    let mut words = vec!["run", &script];
+    params.iter().for_each(|param| words.extend(["-p", param]));
+    let (status, output) = place.start(&words).finish(LIMIT);
     assert_eq!(status.code(), Some(0), "{output}");
     place.expect_nothing_left(Duration::from_secs(20));
 }
@@ -94,6 +101,12 @@ fn real_and_own_engines_live_in_one_topology() {
 #[test]
 fn a_rolling_restart_loses_nothing() {
     holds("rolling-restart");
+}
+
+/// All hundred take a release build's speed; the shape is the same.
+#[test]
+fn of_many_masters_one_dies_and_the_others_do_not_notice() {
+    holds_with("hundred-nodes", &["masters=2", "replicas=2", "sentinels=3"]);
 }
 
 #[test]

@@ -123,7 +123,7 @@ mod tests {
                 sentinell: 1 mistake
                 error: there is no file `nowhere.rhai`, and no built-in topology of that name
                  --> nowhere.rhai
-                   = built-in topologies: standalone, replication, chain, sentinel, sentinel-failover, manual-failover, app-under-failover, two-masters-one-sentinel-set, one-sentinel-dead, all-sentinels-dead, replica-joins-and-leaves-live, notification-scripts, mixed-engines, rolling-restart
+                   = built-in topologies: standalone, replication, chain, sentinel, sentinel-failover, manual-failover, app-under-failover, two-masters-one-sentinel-set, one-sentinel-dead, all-sentinels-dead, replica-joins-and-leaves-live, notification-scripts, mixed-engines, rolling-restart, hundred-nodes
 
                 nowhere.rhai: 1 mistake
             "#]],

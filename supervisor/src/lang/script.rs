@@ -28,6 +28,7 @@ pub const BUILT_IN_TOPOLOGIES: &[(&str, &str)] = &[
     ("notification-scripts", include_str!("../../../topologies/notification-scripts.rhai")),
     ("mixed-engines", include_str!("../../../topologies/mixed-engines.rhai")),
     ("rolling-restart", include_str!("../../../topologies/rolling-restart.rhai")),
+    ("hundred-nodes", include_str!("../../../topologies/hundred-nodes.rhai")),
 ];
 
 /// Scripts that built-in topologies name, by their path beside `topologies/`.
