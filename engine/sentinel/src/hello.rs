@@ -147,7 +147,7 @@ pub(crate) fn receive(core: &mut Core, masters: &mut [Master], peers: &mut Peers
 fn meet(core: &mut Core, masters: &mut [Master], peers: &mut Peers, index: usize, hello: &Hello<'_>) {
     let addr = Address::new(hello.ip, hello.port, &core.names);
     match masters[index].voters.get(hello.runid) {
-        Some(voter) if voter.addr.is(&addr) => return,
+        Some(voter) if voter.addr.is(&addr) => {}
         Some(_) => {
             move_sentinel(core, masters, peers, index, hello, &addr);
             core.flush();

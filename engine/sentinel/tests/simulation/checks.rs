@@ -84,7 +84,7 @@ impl<'a> Ledger<'a> {
                 self.forced.retain(|(sentinel, _)| *sentinel != who);
                 self.objectively_down.retain(|(sentinel, _)| *sentinel != who);
             }
-            Fact::Slaveof { server, to: None } => {
+            Fact::Promotes { server } => {
                 let set = self.promoted.entry((who, self.world.group_of(*server))).or_default();
                 set.insert(*server);
                 if set.len() > 1 {

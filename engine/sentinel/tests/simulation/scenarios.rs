@@ -76,6 +76,8 @@ fn a_killed_master_is_failed_over_once() {
         ["+new-epoch", "+vote-for-leader", "+config-update-from", "+switch-master", "+slave", "+slave"];
     assert!(last.ends_with(&expected), "{last:?}");
     assert_eq!((world.count("+switch-master"), world.count("+try-failover")), (3, 1));
+    let orders = world.history.iter().filter(|(_, _, fact)| matches!(fact, Fact::Promotes { .. }));
+    assert_eq!(orders.map(|(_, who, _)| *who).collect::<Vec<_>>(), [leader]);
     let chosen = address(&world, 0, "mymaster").expect("an address");
     let switch = world.events().find(|(_, _, e)| e.kind == "+switch-master").expect("one").2;
     assert_eq!(switch.text, format!("mymaster 10.0.0.1 6379 {chosen} 6379"));

@@ -92,6 +92,10 @@ pub(crate) enum Fact {
         server: HostId,
         to: Option<HostId>,
     },
+    /// This sentinel orders a server to be a master; a fault may hold the order back.
+    Promotes {
+        server: HostId,
+    },
     Script {
         path: String,
         args: Vec<String>,
@@ -347,7 +351,12 @@ impl World {
                 self.schedule(at, Happening::Dial { conn, from, to, tries: 0 });
             }
             Action::Send { link, args } => {
-                self.transmit((sentinel, incarnation, link), Packet::ToServer(args))
+                let id = (sentinel, incarnation, link);
+                let promotes = args == [&b"SLAVEOF"[..], b"NO", b"ONE"];
+                if let Some(server) = self.conns.get(&id).map(|conn| conn.to).filter(|_| promotes) {
+                    self.note(sentinel, Fact::Promotes { server });
+                }
+                self.transmit(id, Packet::ToServer(args));
             }
             Action::Close { link } => {
                 self.conns.remove(&(sentinel, incarnation, link));
