@@ -38,7 +38,7 @@ impl Server {
         if batch.is_empty() {
             return None;
         }
-        self.begin_timing();
+        self.begin_timing(batch.len());
         let stopped = self.run_commands(client, batch, input);
         self.end_run();
         stopped
@@ -63,7 +63,7 @@ impl Server {
     pub(crate) fn run_from_master(&mut self, client: &mut Client, batch: &Batch, index: usize, input: &[u8]) {
         let args = batch.args(index, input);
         let ahead = Ahead { entry: self.table.find(args.at(0)), hash: None };
-        self.begin_timing();
+        self.begin_timing(1);
         self.run_one(client, ahead, args);
         self.end_run();
         client.out.clear();
@@ -79,7 +79,7 @@ impl Server {
     ) -> Result<(), (Vec<u8>, String)> {
         let mut ahead = [Ahead::default(); 16];
         self.look_ahead(client, batch, input, &mut ahead);
-        self.begin_timing();
+        self.begin_timing(batch.len());
         for (index, ahead) in ahead.iter().enumerate().take(batch.len()) {
             let args = batch.args(index, input);
             let entry = resolve(ahead.entry, args).map_err(|(why, _)| (args.at(0).to_vec(), why))?;
@@ -231,7 +231,7 @@ impl Server {
         let reply_from = client.out.len();
         let retrying = client.state.has(State::RETRYING);
         self.stats.commands += u64::from(!retrying);
-        let in_run = self.is_timed_in_runs(entry, args);
+        let in_run = self.is_timed_in_runs(client, entry, args);
         let start_ns = if in_run { 0 } else { self.begin_alone(client, entry, args) };
         let result = match entry.run {
             Run::Data(handler) => {

@@ -69,6 +69,16 @@ fn slow_commands_are_kept() {
 }
 
 #[test]
+fn a_quick_command_that_was_slow_is_kept_where_it_came_alone() {
+    let mut world = World::new(&[]);
+    let client = world.client();
+    world.outside.borrow_mut().clock_step_us = 30_000;
+    world.send(client, "LPUSH l x");
+    world.outside.borrow_mut().clock_step_us = 0;
+    assert!(world.send(client, "SLOWLOG GET").contains("*3 $5 LPUSH $1 l $1 x"));
+}
+
+#[test]
 fn commands_are_counted_and_timed() {
     let mut world = World::new(&[("enable-debug-command", "yes")]);
     let client = world.client();

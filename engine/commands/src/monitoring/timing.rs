@@ -26,13 +26,16 @@ pub(crate) struct Timing {
     run_length: usize,
     /// Every command is timed alone.
     closely: bool,
+    /// More than one command has come at once.
+    several: bool,
     /// `latency-tracking`.
     keeps_histograms: bool,
 }
 
 impl Server {
-    /// Commands are about to run: reads the clock.
-    pub(crate) fn begin_timing(&mut self) {
+    /// So many commands are about to run: reads the clock.
+    pub(crate) fn begin_timing(&mut self, commands: usize) {
+        self.timing.several = commands > 1;
         self.timing.last_ns = self.host.monotonic_ns();
     }
 
@@ -44,9 +47,12 @@ impl Server {
         self.timing.keeps_histograms = settings.latency_tracking;
     }
 
-    /// Whether a command may be timed together with its neighbours.
-    pub(crate) fn is_timed_in_runs(&self, entry: &Entry, args: Args<'_>) -> bool {
-        args.len() <= entry.quick_up_to && !self.timing.closely
+    /// Whether a command may be timed together with its neighbours. Where it has none, its own time costs no
+    /// more; what a script calls is never shown as slow.
+    pub(crate) fn is_timed_in_runs(&self, client: &Client, entry: &Entry, args: Args<'_>) -> bool {
+        args.len() <= entry.quick_up_to
+            && !self.timing.closely
+            && (self.timing.several || client.state.has(State::IN_SCRIPT))
     }
 
     /// A command that is timed with its neighbours has run.
