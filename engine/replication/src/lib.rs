@@ -70,6 +70,7 @@
 //!                 history.feed(bytes);
 //!                 link.applied(bytes.len() as u64);
 //!             }
+//!             Action::HandoverAccepted | Action::HandoverRefused => println!("asked for in FAILOVER only"),
 //!             Action::Disconnect => println!("close the socket, drop the incomplete command"),
 //!             Action::Log(level, line) => println!("{level:?} {line}"),
 //!         }
