@@ -202,10 +202,12 @@ impl Server {
             entry.has(flag) && queued.iter().all(|queued| queued.entry.has(flag))
         };
         let write = runs(Flags::WRITE) || entry.has(Flags::MAY_REPLICATE) && entry.meta.group != "pubsub";
-        if write && bits & SNAPSHOT_FAILED != 0 {
+        // Whoever looks whether the server is well must hear that it is not.
+        let write_or_ping = write || entry.meta.name == "ping";
+        if write_or_ping && bits & SNAPSHOT_FAILED != 0 {
             return Some(MISCONF.into());
         }
-        if (write || entry.meta.name == "ping") && bits & AOF_FAILED != 0 {
+        if write_or_ping && bits & AOF_FAILED != 0 {
             let error = self.aof.writing.failure().unwrap_or_default();
             return Some(format!("MISCONF Errors writing to the AOF file: {error}"));
         }

@@ -424,6 +424,7 @@ fn a_failed_snapshot_stops_writes_until_one_succeeds() {
     let failed = SnapshotResult { code: Some(1), ..SnapshotResult::default() };
     world.server.snapshot_ended(failed.clone(), at(world.now_ms));
     assert!(world.send(id, "SET k w").starts_with("-MISCONF "));
+    assert!(world.send(id, "PING").starts_with("-MISCONF "));
     world.pass(1000);
     assert_eq!(world.outside.borrow().snapshots.len(), 1, "not tried again at once");
     world.pass(5000);

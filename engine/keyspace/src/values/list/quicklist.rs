@@ -17,6 +17,9 @@ use crate::values::{End, Limits, Listpack};
 /// What merging two listpacks saves: their header and end are there once.
 const MERGED_AWAY_BYTES: usize = 11;
 
+/// How far one change moves nodes away from an end: a split and what is put between its halves.
+const MOVED_INWARD: usize = 2;
+
 /// Where an element is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -79,10 +82,11 @@ impl Quicklist {
             self.thaw(near);
             self.thaw(len - 1 - near);
         }
-        if len > 2 * depth {
-            (touched.start.max(depth)..touched.end.min(len - depth)).for_each(|at| self.freeze(at));
-            self.freeze(depth);
-            self.freeze(len - 1 - depth);
+        let interior = depth..len.saturating_sub(depth);
+        let behind_ends =
+            [depth..depth + MOVED_INWARD, interior.end.saturating_sub(MOVED_INWARD)..interior.end];
+        for part in behind_ends.into_iter().chain([touched]) {
+            (part.start.max(interior.start)..part.end.min(interior.end)).for_each(|at| self.freeze(at));
         }
     }
 

@@ -53,8 +53,7 @@ fn check(list: &List, model: &VecDeque<Vec<u8>>, limits: &Limits) {
         for (at, node) in long.nodes().iter().enumerate() {
             let interior = depth > 0 && at >= depth && at + depth < len;
             let frozen = matches!(node, Node::Frozen(_));
-            // A node that has moved inward may stay open until it is touched; one near an end never is frozen.
-            assert!(!frozen || interior, "node {at} of {len}");
+            assert_eq!(frozen, interior && (frozen || node.frozen().is_some()), "node {at} of {len}");
         }
     } else {
         assert!(limits.list_max_listpack_size < 0 || !list.is_empty() || model.is_empty());
