@@ -38,7 +38,9 @@ pub(crate) struct Global {
     pub(crate) utc_offset_seconds: i32,
 }
 
-/// How long a discovery may wait to be persisted, with those that come meanwhile.
+/// So many discoveries in a row are persisted at once; each further one needs a pause of [`SAVE_WITHIN_MS`].
+const SAVES_AT_ONCE: u64 = 16;
+/// How long a discovery beyond those may wait to be persisted, with others that come meanwhile.
 const SAVE_WITHIN_MS: u64 = 50;
 
 /// A place in the queue of actions.
@@ -80,6 +82,8 @@ pub(crate) struct Core {
     pub(crate) voters_left: bool,
     /// Since when the configuration has had something that is not on disk and may wait.
     pub(crate) unsaved_since: Option<MonoMs>,
+    /// By when discoveries will have earned what they have used of [`SAVES_AT_ONCE`].
+    saves_repaid_at: MonoMs,
     /// A simulated crash happened: nothing is done any more.
     pub(crate) crashed: bool,
     /// The earliest moment a rule asked to be looked at again.
@@ -107,6 +111,7 @@ impl Core {
             simulated_failure: SimulatedFailure::default(),
             voters_left: false,
             unsaved_since: None,
+            saves_repaid_at: now.mono,
             crashed: false,
             wake: MonoMs::NEVER,
             next_id: 0,
@@ -168,10 +173,17 @@ impl Core {
         self.outbox.push_back(Queued::Persist);
     }
 
-    /// Asks for the configuration to be persisted soon: for what would be found out again after a crash. A
-    /// sentinel that comes into a company of thirty over ten masters would write its file hundreds of times.
-    pub(crate) fn flush_soon(&mut self) {
-        self.unsaved_since.get_or_insert(self.now.mono);
+    /// Asks for a discovery to be persisted: at once, as after a crash it might not be made again (the replicas of
+    /// a master that is dead by then), but not hundreds of times in the second in which a sentinel comes into a
+    /// company of thirty over ten masters.
+    pub(crate) fn flush_discovery(&mut self) {
+        let repaid_at = self.saves_repaid_at.max(self.now.mono).plus(SAVE_WITHIN_MS);
+        if repaid_at > self.now.mono.plus(SAVES_AT_ONCE * SAVE_WITHIN_MS) {
+            self.unsaved_since.get_or_insert(self.now.mono);
+        } else {
+            self.saves_repaid_at = repaid_at;
+            self.flush();
+        }
     }
 
     /// When what waits is to be persisted.

@@ -154,7 +154,7 @@ fn meet(core: &mut Core, masters: &mut [Master], peers: &mut Peers, index: usize
         }
         None => {
             add_sentinel(core, masters, peers, index, hello, &addr);
-            core.flush_soon();
+            core.flush_discovery();
         }
     }
 }

@@ -116,7 +116,7 @@ fn discover(core: &mut Core, master: &mut Master, host: &str, port: u16) {
     master.replicas.push(replica);
     let replica = &master.replicas[master.replicas.len() - 1];
     core.replica_event(Level::Notice, "+slave", master, replica, "");
-    core.flush_soon();
+    core.flush_discovery();
 }
 
 /// A replica says it is a master: the promotion we wait for, or an old master

@@ -83,6 +83,26 @@ fn a_killed_master_is_failed_over_once() {
     assert_eq!(switch.text, format!("mymaster 10.0.0.1 6379 {chosen} 6379"));
 }
 
+/// What is discovered is on disk at once: with the master dead nobody could discover it again.
+#[test]
+fn sentinels_that_crash_with_the_master_as_soon_as_they_know_each_other_fail_it_over_when_back() {
+    let mut world = World::new(11, 1, 2, 3, THREE);
+    let complete = |world: &World| {
+        (0..3).all(|n| {
+            let machine = world.nodes[n].machine.as_ref().expect("alive");
+            machine.info_section().contains("slaves=2,sentinels=3")
+        })
+    };
+    assert!(world.run_until(300, complete), "{}", world.story());
+    world.kill(0);
+    (0..3).for_each(|n| world.crash(n));
+    world.run_for(1_000);
+    (0..3).for_each(|n| world.start(n));
+    world.run_for(3_000);
+    assert_eq!(world.count("+switch-master"), 3, "{}", world.story());
+    checks::history(&world, 2);
+}
+
 #[test]
 fn a_returning_master_is_demoted_after_four_hello_periods() {
     let mut world = ready(2, 3, THREE);
