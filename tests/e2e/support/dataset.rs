@@ -25,8 +25,8 @@ pub fn dataset(node: &Node) -> Dataset {
         for key in keys.as_array().expect("keys").iter().filter_map(Value::as_bytes) {
             let value = client.call(&[b"GET", key]).expect("a reply");
             let deadline = client.call(&[b"PEXPIRETIME", key]).expect("a reply");
-            // A key may go between the questions.
-            if let (Some(value), Some(deadline)) = (value.as_bytes(), deadline.as_int()) {
+            // A key may go between the questions: then its deadline is -2.
+            if let (Some(value), Some(deadline @ -1..)) = (value.as_bytes(), deadline.as_int()) {
                 all.insert((db, key.to_vec()), (value.to_vec(), deadline));
             }
         }

@@ -13,13 +13,16 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Below what the kernel gives to outgoing connections, above the usual ports of servers.
-static NEXT_PORT: AtomicU16 = AtomicU16::new(19_000);
+const PORTS: std::ops::Range<u16> = 19_000..31_000;
+static NEXT_OFFSET: AtomicU16 = AtomicU16::new(0);
 
-/// The first of `count` ports in a row that nobody listens on; no two calls of a test run give the same.
+/// The first of `count` ports in a row that nobody listens on; no two calls of a test run give the same. Another run
+/// at the same time begins elsewhere.
 pub fn free_ports(count: u16) -> u16 {
+    let start = PORTS.start + (std::process::id() % 40) as u16 * 200;
     loop {
-        let first = NEXT_PORT.fetch_add(count, Ordering::Relaxed);
-        assert!(first < 31_000, "no {count} free ports in a row");
+        let first = start + NEXT_OFFSET.fetch_add(count, Ordering::Relaxed);
+        assert!(first + count <= PORTS.end, "no {count} free ports in a row");
         if (first..first + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
             return first;
         }
