@@ -4,10 +4,10 @@
 //! Nor does it know of notifications, replication or eviction policies.
 
 use crate::hash::{Cursor, HashSeed, KeyHash, KeyHasher};
-use crate::object::{Data, Object, Typed, Updated, WrongKind};
+use crate::object::{Data, Object, ObjectMut, Typed, Updated, WrongKind};
 use crate::packed::{Body, Entry, Recipe, Slot, fits_inline};
 use crate::table::{Location, Table};
-use crate::value::{EMBSTR_MAX_LEN, Encoding, Expiry, Kind, Value, WallMs, parse_canonical_int};
+use crate::value::{EMBSTR_MAX_LEN, Encoding, Expiry, Value, WallMs, parse_canonical_int};
 
 /// A scratch buffer larger than this is given back after use.
 const SCRATCH_KEPT_BYTES: usize = 4096;
@@ -155,7 +155,7 @@ impl Db {
             Value::Int(n) => Body::Int(n),
             Value::Bytes(bytes) => Body::of_bytes(key, bytes, expires_at.is_some()),
         };
-        let recipe = Recipe { key, clock, kind: Kind::String, encoding, expires_at, body };
+        let recipe = Recipe { key, clock, encoding, expires_at, body };
         let found = found.map(|(at, entry)| (at, entry.bytes()));
         self.put(h, found, recipe, old_deadline);
     }
@@ -169,8 +169,7 @@ impl Db {
             Expiry::Clear => None,
             Expiry::At(at) => Some(at),
         };
-        let (kind, body) = (object.kind(), Body::Object(object));
-        let recipe = Recipe { key, clock, kind, encoding: Encoding::Raw, expires_at, body };
+        let recipe = Recipe { key, clock, encoding: Encoding::Raw, expires_at, body: Body::Object(object) };
         let found = found.map(|(at, entry)| (at, entry.bytes()));
         self.put(h, found, recipe, old_deadline);
     }
@@ -248,7 +247,7 @@ impl Db {
         let old_bytes = slot.entry().bytes();
         let slot = self.table.slot_mut(at);
         let result = match slot.object_mut() {
-            Some(Object::Raw(bytes)) => {
+            Some(ObjectMut::Raw(bytes)) => {
                 let result = f(bytes);
                 slot.set_encoding(Encoding::Raw);
                 result
@@ -358,8 +357,7 @@ fn edit_inline<R>(
 
 /// An entry as it was but for its value, which is raw now.
 fn edited<'a>(entry: Entry<'_>, key: &'a [u8], body: Body<'a>) -> Recipe<'a> {
-    let (clock, kind, expires_at) = (entry.access(), entry.kind(), entry.expires_at());
-    Recipe { key, clock, kind, encoding: Encoding::Raw, expires_at, body }
+    Recipe { key, clock: entry.access(), encoding: Encoding::Raw, expires_at: entry.expires_at(), body }
 }
 
 /// An entry that is in no database any more. Dropping it frees its memory.

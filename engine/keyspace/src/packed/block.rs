@@ -22,6 +22,9 @@ const ALIGN: usize = 8;
 /// Up to this size a block takes as much as the allocator's size class gives.
 const CLASSES_UP_TO_BYTES: usize = 256 * 1024;
 
+/// A length that no block has.
+pub(super) const NO_LENGTH: u32 = u32::MAX;
+
 /// The most a block may have to spare, so that it fits its field together with a step of growth.
 const SPARE_MAX_BYTES: usize = 60_000;
 
@@ -30,6 +33,7 @@ const SPARE_MAX_BYTES: usize = 60_000;
 /// Invariant: the address came from `alloc` or `realloc` with the layout that the head describes
 /// (`HEAD_BYTES` + length + spare, aligned to `ALIGN`), the head and `length` bytes behind it are
 /// initialized, and nobody else frees or changes them.
+#[repr(transparent)]
 pub(crate) struct Block(NonNull<u8>);
 
 // SAFETY: a block is the only owner of plain bytes, like a `Box<[u8]>`.
@@ -99,7 +103,7 @@ impl Block {
         let (old_len, count) = (self.len(), self.count());
         assert!(range.start <= range.end && range.end <= old_len, "a range outside the block");
         let new_len = old_len - (range.end - range.start) + with.len();
-        assert!(u32::try_from(new_len).is_ok(), "a block of 4 GiB or more");
+        assert!(new_len < NO_LENGTH as usize, "a block of 4 GiB or more");
         let mut capacity = old_len + self.spare();
         if new_len > capacity {
             capacity = self.reallocate(capacity, size_for(new_len));

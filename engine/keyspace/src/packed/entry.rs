@@ -9,11 +9,12 @@ use std::mem::{self, ManuallyDrop};
 use std::ptr::{self, NonNull};
 
 use super::shape::{
-    ALIGN, EXPIRY, EXPIRY_AT, FLAGS_AT, INLINE_MAX_BYTES, INT, LONG_KEY, OBJECT, SHORT_KEY_LEN_AT, Shape,
-    VALUE_LEN_AT,
+    ALIGN, BUFFER, EXPIRY, EXPIRY_AT, FLAGS_AT, INLINE_MAX_BYTES, INT, LONG_KEY, OBJECT, SHORT_KEY_LEN_AT,
+    Shape, VALUE_LEN_AT,
 };
-use crate::object::{Data, Object};
+use crate::object::{Data, Object, ObjectMut};
 use crate::value::{Encoding, Kind, Value, WallMs};
+use crate::values::{Hash, List, Set, SortedSet, Stream};
 
 const CLOCK_MASK: u32 = 0x00ff_ffff;
 const KIND_SHIFT: u32 = 24;
@@ -51,7 +52,6 @@ pub(crate) fn fits_inline(key_len: usize, value_len: usize, has_expiry: bool) ->
 pub(crate) struct Recipe<'a> {
     pub(crate) key: &'a [u8],
     pub(crate) clock: u32,
-    pub(crate) kind: Kind,
     pub(crate) encoding: Encoding,
     pub(crate) expires_at: Option<WallMs>,
     pub(crate) body: Body<'a>,
@@ -62,6 +62,7 @@ impl Recipe<'_> {
     fn shape(&self) -> Shape {
         let (flag, value_len) = match &self.body {
             Body::Int(_) => (INT, 0),
+            Body::Object(Object::Raw(_)) => (BUFFER, 0),
             Body::Object(_) => (OBJECT, 0),
             Body::Inline(bytes) => (0, bytes.len()),
         };
@@ -106,11 +107,8 @@ impl Slot {
             return;
         }
         let at = self.at();
-        if old.has(OBJECT) {
-            // SAFETY: the flag says that an object lies there, which the write below forgets, so it
-            // is dropped exactly once.
-            drop(unsafe { take_object(at, old) });
-        }
+        // SAFETY: the write below forgets what lies there, so it is dropped exactly once.
+        drop(unsafe { take_object(self.entry(), old) });
         // SAFETY: the allocation has the layout of the new shape too. The recipe cannot borrow
         // from this entry, because `self` is borrowed mutably.
         let written = unsafe { write(at, new, recipe) };
@@ -156,11 +154,26 @@ impl Slot {
     }
 
     /// The object, when the value is one.
-    pub(crate) fn object_mut(&mut self) -> Option<&mut Object> {
-        let shape = self.shape();
-        // SAFETY: the flag says that an object lies there, in the entry's own memory, which is
-        // borrowed mutably for as long as the object is.
-        shape.has(OBJECT).then(|| unsafe { self.at().add(shape.word_at()).cast::<Object>().as_mut() })
+    #[inline]
+    pub(crate) fn object_mut(&mut self) -> Option<ObjectMut<'_>> {
+        let (shape, kind) = (self.shape(), self.entry().kind());
+        if !shape.has(OBJECT | BUFFER) {
+            return None;
+        }
+        // SAFETY: within the allocation, as its shape says.
+        let at = unsafe { self.at().add(shape.word_at()) };
+        // SAFETY: flag and kind say what lies there, in the entry's own memory, which is borrowed mutably for
+        // as long as the object is.
+        Some(unsafe {
+            match kind {
+                Kind::String => ObjectMut::Raw(at.cast::<Vec<u8>>().as_mut()),
+                Kind::List => ObjectMut::List(at.cast::<Box<List>>().as_mut()),
+                Kind::Set => ObjectMut::Set(at.cast::<Set>().as_mut()),
+                Kind::SortedSet => ObjectMut::SortedSet(at.cast::<SortedSet>().as_mut()),
+                Kind::Hash => ObjectMut::Hash(at.cast::<Hash>().as_mut()),
+                Kind::Stream => ObjectMut::Stream(at.cast::<Box<Stream>>().as_mut()),
+            }
+        })
     }
 
     #[inline(always)]
@@ -195,10 +208,8 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let (at, shape) = (self.at(), self.shape());
-        if shape.has(OBJECT) {
-            // SAFETY: the flag says that an object lies there; the entry that holds it goes away now.
-            drop(unsafe { take_object(at, shape) });
-        }
+        // SAFETY: the entry that holds it goes away now.
+        drop(unsafe { take_object(self.entry(), shape) });
         // SAFETY: allocated with this layout and owned by `self`, which ends here.
         unsafe { free(at, shape) }
     }
@@ -219,9 +230,12 @@ fn layout(shape: Shape) -> Layout {
 /// `at` must be an allocation of `layout(shape)` that nobody else uses, `shape` that of `recipe`.
 #[inline(always)]
 unsafe fn write(at: NonNull<u8>, shape: Shape, recipe: Recipe<'_>) -> Slot {
-    let word = recipe.clock & CLOCK_MASK
-        | (recipe.kind as u32) << KIND_SHIFT
-        | (recipe.encoding as u32) << ENCODING_SHIFT;
+    let kind = match &recipe.body {
+        Body::Object(object) => object.kind(),
+        Body::Int(_) | Body::Inline(_) => Kind::String,
+    };
+    let word =
+        recipe.clock & CLOCK_MASK | (kind as u32) << KIND_SHIFT | (recipe.encoding as u32) << ENCODING_SHIFT;
     // SAFETY: all offsets come from the shape that the allocation was made for, and each is
     // aligned for what is written there: the allocation to 8, 8-byte parts follow 8-byte parts.
     unsafe {
@@ -240,9 +254,7 @@ unsafe fn write(at: NonNull<u8>, shape: Shape, recipe: Recipe<'_>) -> Slot {
         ptr::copy_nonoverlapping(recipe.key.as_ptr(), at.add(shape.key_at()).as_ptr(), shape.key_len);
         match recipe.body {
             Body::Int(n) => at.add(shape.word_at()).cast::<i64>().write(n),
-            Body::Object(object) => {
-                at.add(shape.word_at()).cast::<Object>().write(object);
-            }
+            Body::Object(object) => write_object(at.add(shape.word_at()), object),
             Body::Inline(value) => {
                 ptr::copy_nonoverlapping(value.as_ptr(), at.add(shape.value_at()).as_ptr(), value.len());
             }
@@ -252,13 +264,47 @@ unsafe fn write(at: NonNull<u8>, shape: Shape, recipe: Recipe<'_>) -> Slot {
     Slot(at.map_addr(|addr| addr | tag))
 }
 
-/// Takes the object out of an entry, which must not be read as one that has it afterwards.
+/// Writes an object without its kind, which the entry's head tells.
 ///
 /// # Safety
-/// `at` must be a live entry of `shape` with `OBJECT`, whose object is not used again through it.
-unsafe fn take_object(at: NonNull<u8>, shape: Shape) -> Object {
-    // SAFETY: by contract the object that `write` put there, moved out once.
-    unsafe { at.add(shape.word_at()).cast::<Object>().read() }
+/// `at` must be aligned to 8, with room for a word or, for a string, a `Vec`.
+#[inline(always)]
+unsafe fn write_object(at: NonNull<u8>, object: Object) {
+    // SAFETY: by contract. All collections are one pointer.
+    unsafe {
+        match object {
+            Object::Raw(bytes) => at.cast().write(bytes),
+            Object::List(list) => at.cast().write(list),
+            Object::Set(set) => at.cast().write(set),
+            Object::SortedSet(set) => at.cast().write(set),
+            Object::Hash(hash) => at.cast().write(hash),
+            Object::Stream(stream) => at.cast().write(stream),
+        }
+    }
+}
+
+/// Takes the object out of an entry, if it has one; it must not be read as one that has it afterwards.
+///
+/// # Safety
+/// The entry must be live and of `shape`, and its object is not used again through it.
+#[inline]
+unsafe fn take_object(entry: Entry<'_>, shape: Shape) -> Option<Object> {
+    if !shape.has(OBJECT | BUFFER) {
+        return None;
+    }
+    // SAFETY: within the allocation, as its shape says.
+    let at = unsafe { entry.at.add(shape.word_at()) };
+    // SAFETY: by contract what `write_object` put there for this kind, moved out once.
+    Some(unsafe {
+        match entry.kind() {
+            Kind::String => Object::Raw(at.cast().read()),
+            Kind::List => Object::List(at.cast().read()),
+            Kind::Set => Object::Set(at.cast().read()),
+            Kind::SortedSet => Object::SortedSet(at.cast().read()),
+            Kind::Hash => Object::Hash(at.cast().read()),
+            Kind::Stream => Object::Stream(at.cast().read()),
+        }
+    })
 }
 
 /// Frees the entry's own memory, and nothing that it points to.
@@ -280,19 +326,17 @@ unsafe fn free(at: NonNull<u8>, shape: Shape) {
 unsafe fn rebuild(old: &Slot, key: Option<&[u8]>, expires_at: Option<WallMs>) -> Slot {
     let (at, shape, entry) = (old.at(), old.shape(), old.entry());
     let encoding = Encoding::from_bits((entry.word() >> ENCODING_SHIFT) as u8);
-    let body = if shape.has(OBJECT) {
-        // SAFETY: the old entry is not used again by contract, so the object moves.
-        Body::Object(unsafe { take_object(at, shape) })
-    } else {
-        match entry.value() {
+    // SAFETY: the old entry is not used again by contract, so the object moves.
+    let body = match unsafe { take_object(entry, shape) } {
+        Some(object) => Body::Object(object),
+        None => match entry.value() {
             Value::Int(n) => Body::Int(n),
             Value::Bytes(bytes) => Body::of_bytes(key.unwrap_or(entry.key()), bytes, expires_at.is_some()),
-        }
+        },
     };
     let new = Slot::new(Recipe {
         key: key.unwrap_or(entry.key()),
         clock: entry.access(),
-        kind: entry.kind(),
         encoding,
         expires_at,
         body,
@@ -339,13 +383,33 @@ impl<'a> Entry<'a> {
         if shape.has(INT) {
             // SAFETY: the flag says that the word is an integer.
             Data::String(Value::Int(unsafe { self.at.add(shape.word_at()).cast::<i64>().read() }))
-        } else if let Some(object) = self.object(shape) {
-            object.data()
+        } else if shape.has(OBJECT) {
+            self.collection(shape)
+        } else if let Some(buffer) = self.buffer(shape) {
+            Data::String(Value::Bytes(buffer))
         } else {
             // SAFETY: `value_len` initialized bytes lie at `value_at`.
             Data::String(Value::Bytes(unsafe {
                 std::slice::from_raw_parts(self.at.add(shape.value_at()).as_ptr(), shape.value_len)
             }))
+        }
+    }
+
+    /// The collection of an entry of this shape, which has `OBJECT`.
+    #[inline(always)]
+    fn collection(self, shape: Shape) -> Data<'a> {
+        // SAFETY: within the allocation, as its shape says.
+        let at = unsafe { self.at.add(shape.word_at()) };
+        // SAFETY: the kind says what lies there, in the entry's own memory.
+        unsafe {
+            match self.kind() {
+                Kind::List => Data::List(at.cast::<Box<List>>().as_ref()),
+                Kind::Set => Data::Set(at.cast::<Set>().as_ref()),
+                Kind::SortedSet => Data::SortedSet(at.cast::<SortedSet>().as_ref()),
+                Kind::Hash => Data::Hash(at.cast::<Hash>().as_ref()),
+                Kind::Stream => Data::Stream(at.cast::<Box<Stream>>().as_ref()),
+                Kind::String => unreachable!("a string among the collections"),
+            }
         }
     }
 
@@ -381,19 +445,24 @@ impl<'a> Entry<'a> {
     #[inline]
     pub fn bytes(self) -> usize {
         let shape = self.shape();
-        shape.bytes() + self.object(shape).map_or(0, Object::heap_bytes)
+        shape.bytes()
+            + if shape.has(OBJECT) {
+                self.collection(shape).heap_bytes()
+            } else {
+                self.buffer(shape).map_or(0, Vec::capacity)
+            }
     }
 
     /// Roughly how many allocations freeing the value takes; deletions that take many are worth
     /// handing to another thread.
     pub fn free_effort(self) -> usize {
-        self.object(self.shape()).map_or(1, Object::free_effort)
+        self.data().free_effort()
     }
 
     #[inline(always)]
-    fn object(self, shape: Shape) -> Option<&'a Object> {
-        // SAFETY: the flag says that an object lies there, in the entry's own memory.
-        shape.has(OBJECT).then(|| unsafe { self.at.add(shape.word_at()).cast::<Object>().as_ref() })
+    fn buffer(self, shape: Shape) -> Option<&'a Vec<u8>> {
+        // SAFETY: the flag says that a `Vec` lies there, in the entry's own memory.
+        shape.has(BUFFER).then(|| unsafe { self.at.add(shape.word_at()).cast::<Vec<u8>>().as_ref() })
     }
 
     #[inline(always)]

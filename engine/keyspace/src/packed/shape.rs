@@ -7,12 +7,11 @@
 //!  6  u16   length of the inline value
 //!  8  i64   deadline                                        only with EXPIRY
 //!  .  i64   the integer                                     only with INT
-//!  .        the object, which owns what does not fit here   only with OBJECT
+//!  .        the collection, one pointer                     only with OBJECT
+//!  .        the string's buffer, three words                only with BUFFER
 //!  .  u32   key length                                      only with LONG_KEY
 //!  .        key bytes, then the bytes of an inline value, then padding to a multiple of 8
 //! ```
-
-use crate::object::Object;
 
 /// The entry has a deadline.
 pub(super) const EXPIRY: u8 = 1;
@@ -20,8 +19,10 @@ pub(super) const EXPIRY: u8 = 1;
 pub(super) const LONG_KEY: u8 = 2;
 /// The value is an integer.
 pub(super) const INT: u8 = 4;
-/// The value is an object.
+/// The value is a collection of the kind that the head says.
 pub(super) const OBJECT: u8 = 8;
+/// The value is a string in a buffer of its own.
+pub(super) const BUFFER: u8 = 16;
 
 pub(super) const FLAGS_AT: usize = 4;
 pub(super) const SHORT_KEY_LEN_AT: usize = 5;
@@ -40,7 +41,7 @@ pub(super) const INLINE_MAX_BYTES: usize = 512;
 pub(super) struct Shape {
     pub(super) flags: u8,
     pub(super) key_len: usize,
-    /// Of the inline value; 0 for integers and objects.
+    /// Of the inline value; 0 for all others.
     pub(super) value_len: usize,
 }
 
@@ -63,7 +64,7 @@ impl Shape {
         self.flags & flag != 0
     }
 
-    /// Offset of the integer or the object.
+    /// Offset of the integer, the collection or the buffer.
     #[inline(always)]
     pub(super) fn word_at(self) -> usize {
         HEAD_BYTES + if self.has(EXPIRY) { 8 } else { 0 }
@@ -73,9 +74,9 @@ impl Shape {
     #[inline(always)]
     pub(super) fn long_key_len_at(self) -> usize {
         self.word_at()
-            + if self.has(OBJECT) {
-                size_of::<Object>()
-            } else if self.has(INT) {
+            + if self.has(BUFFER) {
+                size_of::<Vec<u8>>()
+            } else if self.has(INT | OBJECT) {
                 8
             } else {
                 0

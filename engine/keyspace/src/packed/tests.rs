@@ -1,10 +1,12 @@
 //! Tests of the entry layout; small on purpose, so that they run under valgrind too.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use super::*;
-use crate::object::Object;
+use crate::object::{Object, ObjectMut};
 use crate::value::{Encoding, Kind, Value, WallMs};
+use crate::values::{End, Hash, Limits, List, Set, SortedSet};
 
 thread_local! {
     /// Entries allocated and not yet freed by this thread.
@@ -15,7 +17,6 @@ fn recipe<'a>(key: &'a [u8], value: &'a [u8], expires_at: Option<i64>) -> Recipe
     Recipe {
         key,
         clock: 0x00ab_cdef,
-        kind: Kind::String,
         encoding: if value.len() <= 44 { Encoding::Embstr } else { Encoding::Raw },
         expires_at: expires_at.map(WallMs),
         body: Body::of_bytes(key, value, expires_at.is_some()),
@@ -108,11 +109,84 @@ fn the_access_clock_leaves_kind_and_encoding_alone() {
 #[test]
 fn objects_are_exact_and_change_in_place() {
     let mut slot = Slot::new(recipe(b"key", &[7; 5000], None));
-    assert_eq!(slot.entry().bytes(), 16 + size_of::<Object>() + 5000);
-    let Some(Object::Raw(bytes)) = slot.object_mut() else { panic!("no object") };
+    assert_eq!(slot.entry().bytes(), 16 + size_of::<Vec<u8>>() + 5000);
+    let Some(ObjectMut::Raw(bytes)) = slot.object_mut() else { panic!("no object") };
     bytes.extend_from_slice(b"tail");
     assert_eq!(slot.entry().value().len(), 5004);
     assert!(Slot::new(recipe(b"key", b"small", None)).object_mut().is_none());
+}
+
+#[test]
+fn a_collection_keeps_its_kind_and_contents_wherever_its_entry_goes() {
+    let limits = Limits::default();
+    let mut list = List::new();
+    list.push(End::Back, b"a", &limits);
+    let mut set = Set::default();
+    assert!(set.add(b"1", &limits) && set.add(b"text", &limits));
+    let mut integers = Set::default();
+    assert!(integers.add(b"1", &limits));
+    let mut scores = SortedSet::new();
+    assert!(scores.insert(b"m", 1.5, &limits));
+    let mut large = scores.clone();
+    large.enlarge(&limits);
+    let mut hash = Hash::default();
+    assert!(hash.set(b"f", b"v", &limits));
+    let mut dict = hash.clone();
+    dict.expect(1 << 20, &limits);
+    let objects = [
+        Object::List(Box::new(list)),
+        Object::Set(set),
+        Object::Set(integers),
+        Object::SortedSet(scores),
+        Object::SortedSet(large),
+        Object::Hash(hash),
+        Object::Hash(dict),
+        Object::Stream(Box::default()),
+        Object::Raw(vec![7; 900]),
+    ];
+    for object in objects {
+        let (text, kind) = (format!("{:?}", object.data()), object.kind());
+        let mut slot = Slot::new(Recipe { body: Body::Object(object), ..recipe(b"key", b"", None) });
+        let check = |slot: &Slot| {
+            assert_eq!((slot.entry().kind(), format!("{:?}", slot.entry().data())), (kind, text.clone()));
+        };
+        check(&slot);
+        slot.set_expires_at(Some(WallMs(5)));
+        check(&slot);
+        let mut slot = slot.with_key(&[b'k'; 300]);
+        check(&slot);
+        let same_kind = match slot.object_mut() {
+            Some(ObjectMut::Raw(_)) => kind == Kind::String,
+            Some(ObjectMut::List(_)) => kind == Kind::List,
+            Some(ObjectMut::Set(_)) => kind == Kind::Set,
+            Some(ObjectMut::SortedSet(_)) => kind == Kind::SortedSet,
+            Some(ObjectMut::Hash(_)) => kind == Kind::Hash,
+            Some(ObjectMut::Stream(_)) => kind == Kind::Stream,
+            None => false,
+        };
+        assert!(same_kind, "{kind:?}");
+        slot.overwrite(recipe(&[b'k'; 300], b"a string", Some(5)));
+        assert_eq!(slot.entry().kind(), Kind::String);
+    }
+    assert_eq!(LIVE_ENTRIES.get(), 0);
+}
+
+#[test]
+fn a_thin_value_is_either_form_and_is_dropped_once() {
+    let drops = Rc::new(());
+    let mut thin = Thin::<Block, Rc<()>>::of_small(Block::from_bytes(b"small", 5));
+    let Form::Small(block) = thin.form_mut() else { panic!("a block") };
+    block.splice(5..5, &[b'x'; 1000]);
+    let copy = thin.clone();
+    thin = Thin::of_large(drops.clone());
+    let Form::Large(large) = thin.form_mut() else { panic!("the large form") };
+    assert_eq!(Rc::strong_count(large), 2);
+    let other = thin.clone();
+    assert_eq!(Rc::strong_count(&drops), 3);
+    drop((thin, other));
+    assert_eq!(Rc::strong_count(&drops), 1);
+    let Form::Small(block) = copy.form() else { panic!("a block") };
+    assert_eq!((block.len(), &block.bytes()[..6], block.count()), (1005, &b"smallx"[..], 5));
 }
 
 #[test]

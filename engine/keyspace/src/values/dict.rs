@@ -17,7 +17,7 @@ use crate::db::{Db, Removed};
 use crate::hash::{Cursor, HashSeed};
 use crate::packed::{Body, Entry, Handle, Recipe, Slot};
 use crate::sample::place_of;
-use crate::value::{Encoding, Expiry, Kind, Value, parse_canonical_int};
+use crate::value::{Encoding, Expiry, Value, parse_canonical_int};
 
 /// The most entries that are searched one by one.
 const ROW_MAX: usize = 16;
@@ -270,7 +270,7 @@ fn recipe<'a>(key: &'a [u8], value: Value<'a>) -> Recipe<'a> {
         Value::Int(number) => Body::Int(number),
         Value::Bytes(bytes) => Body::of_bytes(key, bytes, false),
     };
-    Recipe { key, clock: 0, kind: Kind::String, encoding: Encoding::Raw, expires_at: None, body }
+    Recipe { key, clock: 0, encoding: Encoding::Raw, expires_at: None, body }
 }
 
 impl Clone for Dict {

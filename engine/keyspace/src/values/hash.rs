@@ -7,6 +7,7 @@ use super::dict::Dict;
 use super::limits::Limits;
 use super::listpack::{Invalid, Listpack, Position};
 use crate::hash::Cursor;
+use crate::packed::{Form, Thin};
 use crate::sample::place_of;
 use crate::value::{Encoding, Value};
 
@@ -15,17 +16,11 @@ const LISTPACK_MAX_BYTES: usize = 1 << 30;
 
 /// Fields with values.
 #[derive(Clone, Debug)]
-pub struct Hash(Form);
-
-#[derive(Clone, Debug)]
-enum Form {
-    Listpack(Listpack),
-    Dict(Box<Dict>),
-}
+pub struct Hash(Thin<Listpack, Dict>);
 
 impl Default for Hash {
     fn default() -> Self {
-        Hash(Form::Listpack(Listpack::new()))
+        Hash(Thin::of_small(Listpack::new()))
     }
 }
 
@@ -35,7 +30,7 @@ impl Hash {
     /// # Errors
     /// [`Invalid`] when there is no pair, half a pair, or a field twice.
     pub fn from_listpack(listpack: Listpack, limits: &Limits) -> Result<Hash, Invalid> {
-        let mut hash = Hash(Form::Listpack(listpack.into_distinct(2)?));
+        let mut hash = Hash(Thin::of_small(listpack.into_distinct(2)?));
         if hash.len() as u64 > limits.hash_max_listpack_entries {
             hash.become_dict(limits);
         }
@@ -44,51 +39,51 @@ impl Hash {
 
     /// The listpack of pairs, while it is one.
     pub fn as_listpack(&self) -> Option<&Listpack> {
-        match &self.0 {
-            Form::Listpack(listpack) => Some(listpack),
-            Form::Dict(_) => None,
+        match self.0.form() {
+            Form::Small(listpack) => Some(listpack),
+            Form::Large(_) => None,
         }
     }
 
     /// How it is represented.
     pub fn encoding(&self) -> Encoding {
-        match &self.0 {
-            Form::Listpack(_) => Encoding::Listpack,
-            Form::Dict(_) => Encoding::Hashtable,
+        match self.0.form() {
+            Form::Small(_) => Encoding::Listpack,
+            Form::Large(_) => Encoding::Hashtable,
         }
     }
 
     /// Memory asked for, beyond the value itself.
     #[inline]
     pub fn heap_bytes(&self) -> usize {
-        match &self.0 {
-            Form::Listpack(listpack) => listpack.heap_bytes(),
-            Form::Dict(dict) => size_of::<Dict>() + dict.heap_bytes(),
+        match self.0.form() {
+            Form::Small(listpack) => listpack.heap_bytes(),
+            Form::Large(dict) => Thin::<Listpack, Dict>::LARGE_BYTES + dict.heap_bytes(),
         }
     }
 
     /// Roughly how many allocations freeing it takes.
     pub fn free_effort(&self) -> usize {
-        match &self.0 {
-            Form::Listpack(_) => 1,
-            Form::Dict(dict) => dict.free_effort(),
+        match self.0.form() {
+            Form::Small(_) => 1,
+            Form::Large(dict) => dict.free_effort(),
         }
     }
 
     /// Whether its key goes away for want of fields.
     #[inline]
     pub fn is_void(&self) -> bool {
-        match &self.0 {
-            Form::Listpack(listpack) => listpack.is_empty(),
-            Form::Dict(dict) => dict.is_empty(),
+        match self.0.form() {
+            Form::Small(listpack) => listpack.is_empty(),
+            Form::Large(dict) => dict.is_empty(),
         }
     }
 
     /// The number of fields.
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Form::Listpack(listpack) => listpack.len() / 2,
-            Form::Dict(dict) => dict.len(),
+        match self.0.form() {
+            Form::Small(listpack) => listpack.len() / 2,
+            Form::Large(dict) => dict.len(),
         }
     }
 
@@ -99,20 +94,20 @@ impl Hash {
 
     /// The value of a field.
     pub fn get(&self, field: &[u8]) -> Option<Value<'_>> {
-        match &self.0 {
-            Form::Listpack(listpack) => {
+        match self.0.form() {
+            Form::Small(listpack) => {
                 let at = listpack.find(listpack.first(), field, 1)?;
                 Some(listpack.get(listpack.next(at)?))
             }
-            Form::Dict(dict) => Some(dict.get(field)?.value()),
+            Form::Large(dict) => Some(dict.get(field)?.value()),
         }
     }
 
     /// Whether there is such a field.
     pub fn contains(&self, field: &[u8]) -> bool {
-        match &self.0 {
-            Form::Listpack(listpack) => listpack.find(listpack.first(), field, 1).is_some(),
-            Form::Dict(dict) => dict.contains(field),
+        match self.0.form() {
+            Form::Small(listpack) => listpack.find(listpack.first(), field, 1).is_some(),
+            Form::Large(dict) => dict.contains(field),
         }
     }
 
@@ -125,7 +120,7 @@ impl Hash {
 
     /// Gives a field a value, in place of the one it has; true when the field is new.
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
-        if let Form::Listpack(listpack) = &mut self.0 {
+        if let Form::Small(listpack) = self.0.form_mut() {
             let longest = field.len().max(value.len());
             let bytes = listpack.element_bytes().saturating_add(field.len()).saturating_add(value.len());
             if longest as u64 <= limits.hash_max_listpack_value && bytes <= LISTPACK_MAX_BYTES {
@@ -142,42 +137,42 @@ impl Hash {
             }
             self.become_dict(limits);
         }
-        match &mut self.0 {
-            Form::Dict(dict) => dict.set(field, value),
-            Form::Listpack(_) => unreachable!("a hash that became a dict"),
+        match self.0.form_mut() {
+            Form::Large(dict) => dict.set(field, value),
+            Form::Small(_) => unreachable!("a hash that became a dict"),
         }
     }
 
     #[cold]
     fn become_dict(&mut self, limits: &Limits) {
-        let Form::Listpack(listpack) = &self.0 else { return };
-        let mut dict = Box::new(Dict::new(limits.seed));
+        let Form::Small(listpack) = self.0.form() else { return };
+        let mut dict = Dict::new(limits.seed);
         dict.reserve(listpack.len() / 2);
         for (field, value) in pairs(listpack) {
             dict.set(&field.to_cow(), &value.to_cow());
         }
-        self.0 = Form::Dict(dict);
+        self.0 = Thin::of_large(dict);
     }
 
     /// Removes a field; false when there is none.
     pub fn remove(&mut self, field: &[u8]) -> bool {
-        match &mut self.0 {
-            Form::Listpack(listpack) => match listpack.find(listpack.first(), field, 1) {
+        match self.0.form_mut() {
+            Form::Small(listpack) => match listpack.find(listpack.first(), field, 1) {
                 Some(at) => {
                     listpack.remove(at, 2);
                     true
                 }
                 None => false,
             },
-            Form::Dict(dict) => dict.remove(field).is_some(),
+            Form::Large(dict) => dict.remove(field).is_some(),
         }
     }
 
     /// All fields with their values: in a listpack in their order, in a dict in none.
     pub fn iter(&self) -> impl Iterator<Item = (Value<'_>, Value<'_>)> {
-        let (listpack, dict) = match &self.0 {
-            Form::Listpack(listpack) => (Some(listpack), None),
-            Form::Dict(dict) => (None, Some(dict)),
+        let (listpack, dict) = match self.0.form() {
+            Form::Small(listpack) => (Some(listpack), None),
+            Form::Large(dict) => (None, Some(dict)),
         };
         let listed = listpack.into_iter().flat_map(pairs);
         let tabled = dict.into_iter().flat_map(|dict| dict.iter());
@@ -187,12 +182,12 @@ impl Hash {
     /// Visits fields from a cursor on and returns the cursor to go on from, 0 at the end; a listpack is
     /// always visited as a whole.
     pub fn scan(&self, cursor: Cursor, count: usize, f: &mut dyn FnMut(Value<'_>, Value<'_>)) -> Cursor {
-        match &self.0 {
-            Form::Listpack(listpack) => {
+        match self.0.form() {
+            Form::Small(listpack) => {
                 pairs(listpack).for_each(|(field, value)| f(field, value));
                 Cursor(0)
             }
-            Form::Dict(dict) => {
+            Form::Large(dict) => {
                 dict.scan(cursor, count, &mut |entry| f(Value::Bytes(entry.key()), entry.value()))
             }
         }
@@ -200,13 +195,13 @@ impl Hash {
 
     /// Any field with its value, each equally likely, by a random number that the caller draws.
     pub fn random(&self, draw: u64) -> Option<(Value<'_>, Value<'_>)> {
-        match &self.0 {
-            Form::Listpack(listpack) => {
+        match self.0.form() {
+            Form::Small(listpack) => {
                 let index = place_of(draw, self.len());
                 let at = listpack.seek(index as i64 * 2)?;
                 Some(pair(listpack, at))
             }
-            Form::Dict(dict) => dict.random(draw).map(|entry| (Value::Bytes(entry.key()), entry.value())),
+            Form::Large(dict) => dict.random(draw).map(|entry| (Value::Bytes(entry.key()), entry.value())),
         }
     }
 }
@@ -297,6 +292,6 @@ mod tests {
         assert_eq!(hash.encoding(), Encoding::Listpack);
         hash.expect(13, &limits());
         assert_eq!(hash.encoding(), Encoding::Hashtable);
-        assert!(hash.is_void() && size_of::<Hash>() == 16);
+        assert!(hash.is_void() && size_of::<Hash>() == 8);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::listpack::Invalid;
+use super::listpack::{Invalid, UNCOUNTED};
 use crate::packed::Block;
 
 /// Bytes of the format's header: width and number, four each.
@@ -13,6 +13,7 @@ const HEADER_BYTES: usize = 8;
 
 /// A sorted sequence of different integers.
 #[derive(Clone)]
+#[repr(transparent)]
 pub struct Intset(Block);
 
 impl Default for Intset {
@@ -50,13 +51,24 @@ impl Intset {
     }
 
     fn of_bytes(bytes: &[u8], width: usize) -> Intset {
-        // The block's count is the width: the number follows from it.
-        Intset(Block::from_bytes(bytes, width as u16))
+        // The block counts the width: the number follows from it.
+        Intset(Block::from_bytes(bytes, UNCOUNTED + width as u16))
+    }
+
+    /// Whether a block is an intset, not a listpack.
+    #[inline(always)]
+    pub(super) fn is(block: &Block) -> bool {
+        block.count() > UNCOUNTED
+    }
+
+    /// The block that it is.
+    pub(super) fn into_block(self) -> Block {
+        self.0
     }
 
     #[inline(always)]
     fn width(&self) -> usize {
-        self.0.count().into()
+        (self.0.count() - UNCOUNTED).into()
     }
 
     /// The number of integers.

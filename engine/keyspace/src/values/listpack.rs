@@ -20,8 +20,15 @@ use crate::value::{Value, parse_canonical_int};
 const HEADER_BYTES: usize = 6;
 /// The format's last byte.
 const END: u8 = 0xff;
-/// The count that means "more than fit here; walk".
-const UNCOUNTED: u16 = u16::MAX;
+/// The count that means "more than fit here; walk". The counts beyond it mark an [`Intset`](super::Intset).
+pub(super) const UNCOUNTED: u16 = 0xff00;
+/// The same in the format's header.
+const ENCODED_UNCOUNTED: u16 = u16::MAX;
+
+/// A number of elements as the block keeps it.
+fn counted(elements: usize) -> u16 {
+    elements.min(UNCOUNTED.into()) as u16
+}
 
 /// Where an element begins; it keeps its meaning until the listpack changes before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +49,7 @@ pub struct Invalid;
 
 /// A sequence of strings.
 #[derive(Clone)]
+#[repr(transparent)]
 pub struct Listpack(Block);
 
 impl Default for Listpack {
@@ -79,6 +87,11 @@ impl Listpack {
         self.0.len()
     }
 
+    /// The block that it is.
+    pub(super) fn into_block(self) -> Block {
+        self.0
+    }
+
     /// The elements as they lie in memory.
     pub(super) fn elements(&self) -> &[u8] {
         self.0.bytes()
@@ -86,7 +99,7 @@ impl Listpack {
 
     /// One of such bytes, of which the number of elements is known.
     pub(super) fn from_elements(bytes: &[u8], count: usize) -> Listpack {
-        Listpack(Block::from_bytes(bytes, u16::try_from(count).unwrap_or(UNCOUNTED)))
+        Listpack(Block::from_bytes(bytes, counted(count)))
     }
 
     /// The length of the encoded form in bytes.
@@ -356,7 +369,7 @@ impl Listpack {
             UNCOUNTED => {}
             count => {
                 let count = isize::try_from(count).unwrap_or(0) + change;
-                self.0.set_count(u16::try_from(count).unwrap_or(UNCOUNTED));
+                self.0.set_count(counted(count as usize));
             }
         }
     }
@@ -371,7 +384,8 @@ impl Listpack {
     /// Appends the encoded form: header, elements, end.
     pub fn write_encoded(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&(self.encoded_len() as u32).to_le_bytes());
-        out.extend_from_slice(&self.0.count().to_le_bytes());
+        let count = u16::try_from(self.len()).unwrap_or(ENCODED_UNCOUNTED);
+        out.extend_from_slice(&count.to_le_bytes());
         out.extend_from_slice(self.0.bytes());
         out.push(END);
     }
@@ -392,11 +406,10 @@ impl Listpack {
             return Err(Invalid);
         }
         let found = check(elements)?;
-        if count != UNCOUNTED && usize::from(count) != found {
+        if count != ENCODED_UNCOUNTED && usize::from(count) != found {
             return Err(Invalid);
         }
-        let count = u16::try_from(found).unwrap_or(UNCOUNTED);
-        Ok(Listpack(Block::from_bytes(elements, count)))
+        Ok(Listpack(Block::from_bytes(elements, counted(found))))
     }
 }
 

@@ -4,11 +4,14 @@
 //! suggest, integers give way to a listpack where a member is none, and both to a dict beyond the limits.
 //! Nothing turns back by itself. In a listpack members keep the order they came in.
 
+use std::fmt;
+
 use super::dict::Dict;
 use super::intset::Intset;
 use super::limits::Limits;
 use super::listpack::{Invalid, Listpack};
 use crate::hash::Cursor;
+use crate::packed::{self, Block, Thin};
 use crate::sample::place_of;
 use crate::value::{Encoding, Value, parse_canonical_int};
 
@@ -18,20 +21,58 @@ const INTSET_MAX_ENTRIES: u64 = 1 << 30;
 const LISTPACK_MAX_BYTES: usize = 1 << 30;
 
 /// Different members.
-#[derive(Clone, Debug)]
-pub struct Set(Form);
+#[derive(Clone)]
+pub struct Set(Thin<Block, Dict>);
 
-#[derive(Clone, Debug)]
-enum Form {
-    Intset(Intset),
-    Listpack(Listpack),
-    Dict(Box<Dict>),
+/// The encoding, borrowed.
+enum Form<I, L, D> {
+    Intset(I),
+    Listpack(L),
+    Dict(D),
+}
+
+impl Set {
+    #[inline(always)]
+    fn form(&self) -> Form<&Intset, &Listpack, &Dict> {
+        match self.0.form() {
+            packed::Form::Small(block) if Intset::is(block) => Form::Intset(block.view()),
+            packed::Form::Small(block) => Form::Listpack(block.view()),
+            packed::Form::Large(dict) => Form::Dict(dict),
+        }
+    }
+
+    #[inline(always)]
+    fn form_mut(&mut self) -> Form<&mut Intset, &mut Listpack, &mut Dict> {
+        match self.0.form_mut() {
+            packed::Form::Small(block) if Intset::is(block) => Form::Intset(block.view_mut()),
+            packed::Form::Small(block) => Form::Listpack(block.view_mut()),
+            packed::Form::Large(dict) => Form::Dict(dict),
+        }
+    }
+
+    fn of_intset(intset: Intset) -> Set {
+        Set(Thin::of_small(intset.into_block()))
+    }
+
+    fn of_listpack(listpack: Listpack) -> Set {
+        Set(Thin::of_small(listpack.into_block()))
+    }
+}
+
+impl fmt::Debug for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.form() {
+            Form::Intset(intset) => intset.fmt(f),
+            Form::Listpack(listpack) => listpack.fmt(f),
+            Form::Dict(dict) => dict.fmt(f),
+        }
+    }
 }
 
 impl Default for Set {
     /// One without members, as a set of integers.
     fn default() -> Self {
-        Set(Form::Intset(Intset::new()))
+        Set::of_intset(Intset::new())
     }
 }
 
@@ -44,13 +85,13 @@ impl Set {
         } else if expected_u64 <= limits.set_max_listpack_entries {
             Set::empty_listpack()
         } else {
-            Set(Form::Dict(new_dict(expected, limits)))
+            Set(Thin::of_large(new_dict(expected, limits)))
         }
     }
 
     /// One without members, as a listpack.
     pub fn empty_listpack() -> Set {
-        Set(Form::Listpack(Listpack::new()))
+        Set::of_listpack(Listpack::new())
     }
 
     /// A set of the integers of an intset that comes from outside.
@@ -61,7 +102,7 @@ impl Set {
         if intset.is_empty() {
             return Err(Invalid);
         }
-        let mut set = Set(Form::Intset(intset));
+        let mut set = Set::of_intset(intset);
         set.limit_integers(limits);
         Ok(set)
     }
@@ -71,7 +112,7 @@ impl Set {
     /// # Errors
     /// [`Invalid`] when there is no element, or one twice.
     pub fn from_listpack(listpack: Listpack, limits: &Limits) -> Result<Set, Invalid> {
-        let mut set = Set(Form::Listpack(listpack.into_distinct(1)?));
+        let mut set = Set::of_listpack(listpack.into_distinct(1)?);
         if set.len() as u64 > limits.set_max_listpack_entries {
             set.become_dict(set.len(), limits);
         }
@@ -80,7 +121,7 @@ impl Set {
 
     /// The integers, while it is an intset.
     pub fn as_intset(&self) -> Option<&Intset> {
-        match &self.0 {
+        match self.form() {
             Form::Intset(intset) => Some(intset),
             _ => None,
         }
@@ -88,7 +129,7 @@ impl Set {
 
     /// The listpack, while it is one.
     pub fn as_listpack(&self) -> Option<&Listpack> {
-        match &self.0 {
+        match self.form() {
             Form::Listpack(listpack) => Some(listpack),
             _ => None,
         }
@@ -96,7 +137,7 @@ impl Set {
 
     /// How it is represented.
     pub fn encoding(&self) -> Encoding {
-        match &self.0 {
+        match self.form() {
             Form::Intset(_) => Encoding::Intset,
             Form::Listpack(_) => Encoding::Listpack,
             Form::Dict(_) => Encoding::Hashtable,
@@ -106,16 +147,16 @@ impl Set {
     /// Memory asked for, beyond the value itself.
     #[inline]
     pub fn heap_bytes(&self) -> usize {
-        match &self.0 {
+        match self.form() {
             Form::Intset(intset) => intset.heap_bytes(),
             Form::Listpack(listpack) => listpack.heap_bytes(),
-            Form::Dict(dict) => size_of::<Dict>() + dict.heap_bytes(),
+            Form::Dict(dict) => Thin::<Block, Dict>::LARGE_BYTES + dict.heap_bytes(),
         }
     }
 
     /// Roughly how many allocations freeing it takes.
     pub fn free_effort(&self) -> usize {
-        match &self.0 {
+        match self.form() {
             Form::Dict(dict) => dict.free_effort(),
             _ => 1,
         }
@@ -124,7 +165,7 @@ impl Set {
     /// Whether its key goes away for want of members.
     #[inline]
     pub fn is_void(&self) -> bool {
-        match &self.0 {
+        match self.form() {
             Form::Intset(intset) => intset.is_empty(),
             Form::Listpack(listpack) => listpack.is_empty(),
             Form::Dict(dict) => dict.is_empty(),
@@ -134,7 +175,7 @@ impl Set {
     /// The number of members.
     #[inline]
     pub fn len(&self) -> usize {
-        match &self.0 {
+        match self.form() {
             Form::Intset(intset) => intset.len(),
             Form::Listpack(listpack) => listpack.len(),
             Form::Dict(dict) => dict.len(),
@@ -148,7 +189,7 @@ impl Set {
 
     /// Whether it has a member.
     pub fn contains(&self, member: &[u8]) -> bool {
-        match &self.0 {
+        match self.form() {
             Form::Intset(intset) => parse_canonical_int(member).is_some_and(|number| intset.contains(number)),
             Form::Listpack(listpack) => listpack.find(listpack.first(), member, 0).is_some(),
             Form::Dict(dict) => dict.contains(member),
@@ -157,7 +198,7 @@ impl Set {
 
     /// Whether it has a member of another set.
     pub fn contains_value(&self, member: Value<'_>) -> bool {
-        match (&self.0, member) {
+        match (self.form(), member) {
             (Form::Intset(intset), Value::Int(number)) => intset.contains(number),
             (_, member) => self.contains(member.as_bytes(&mut itoa::Buffer::new())),
         }
@@ -166,7 +207,7 @@ impl Set {
     /// Prepares for so many members to be added: more than a compact encoding may have are not even tried
     /// in one.
     pub fn expect(&mut self, members: usize, limits: &Limits) {
-        let limit = match &self.0 {
+        let limit = match self.form() {
             Form::Intset(_) => limits.set_max_intset_entries,
             Form::Listpack(_) => limits.set_max_listpack_entries,
             Form::Dict(_) => return,
@@ -178,7 +219,7 @@ impl Set {
 
     /// Adds a member; false when it is there.
     pub fn add(&mut self, member: &[u8], limits: &Limits) -> bool {
-        match &mut self.0 {
+        match self.form_mut() {
             Form::Dict(dict) => dict.add(member),
             Form::Listpack(listpack) => {
                 if listpack.find(listpack.first(), member, 0).is_some() {
@@ -210,7 +251,7 @@ impl Set {
 
     /// Adds a member of another set; false when it is there.
     pub fn add_value(&mut self, member: Value<'_>, limits: &Limits) -> bool {
-        match (&mut self.0, member) {
+        match (self.form_mut(), member) {
             (Form::Intset(intset), Value::Int(number)) => {
                 let added = intset.insert(number);
                 if added {
@@ -224,7 +265,7 @@ impl Set {
 
     /// Adds a member that is no integer to a set of integers.
     fn add_first_text(&mut self, member: &[u8], limits: &Limits) {
-        let Form::Intset(intset) = &self.0 else { unreachable!("not a set of integers") };
+        let Form::Intset(intset) = self.form() else { unreachable!("not a set of integers") };
         let count = intset.len();
         let ends = intset.get(0).into_iter().chain(intset.get(count.wrapping_sub(1)));
         let longest = ends.map(|number| Value::Int(number).len()).max().unwrap_or(0);
@@ -237,7 +278,7 @@ impl Set {
                 listpack.push_back(itoa::Buffer::new().format(number).as_bytes());
             }
             listpack.push_back(member);
-            self.0 = Form::Listpack(listpack);
+            *self = Set::of_listpack(listpack);
         } else {
             self.become_dict(count + 1, limits).add(member);
         }
@@ -246,7 +287,7 @@ impl Set {
     /// Turns a set of too many integers into a dict.
     fn limit_integers(&mut self, limits: &Limits) {
         let max = limits.set_max_intset_entries.min(INTSET_MAX_ENTRIES);
-        if let Form::Intset(intset) = &self.0
+        if let Form::Intset(intset) = self.form()
             && intset.len() as u64 > max
         {
             self.become_dict(intset.len(), limits);
@@ -255,14 +296,14 @@ impl Set {
 
     #[cold]
     fn become_dict(&mut self, expected: usize, limits: &Limits) -> &mut Dict {
-        if !matches!(self.0, Form::Dict(_)) {
+        if !matches!(self.form(), Form::Dict(_)) {
             let mut dict = new_dict(expected, limits);
             for member in self.iter() {
                 dict.add(member.as_bytes(&mut itoa::Buffer::new()));
             }
-            self.0 = Form::Dict(dict);
+            self.0 = Thin::of_large(dict);
         }
-        match &mut self.0 {
+        match self.form_mut() {
             Form::Dict(dict) => dict,
             _ => unreachable!("a set that became a dict"),
         }
@@ -271,7 +312,7 @@ impl Set {
     /// Becomes an intset, if all members are integers and not too many.
     pub fn become_integers(&mut self, limits: &Limits) {
         let max = limits.set_max_intset_entries.min(INTSET_MAX_ENTRIES);
-        if matches!(self.0, Form::Intset(_)) || self.len() as u64 > max {
+        if matches!(self.form(), Form::Intset(_)) || self.len() as u64 > max {
             return;
         }
         let mut intset = Intset::new();
@@ -279,12 +320,12 @@ impl Set {
             let Some(number) = member.as_int() else { return };
             intset.insert(number);
         }
-        self.0 = Form::Intset(intset);
+        *self = Set::of_intset(intset);
     }
 
     /// Removes a member; false when there is none.
     pub fn remove(&mut self, member: &[u8]) -> bool {
-        match &mut self.0 {
+        match self.form_mut() {
             Form::Intset(intset) => parse_canonical_int(member).is_some_and(|number| intset.remove(number)),
             Form::Listpack(listpack) => match listpack.find(listpack.first(), member, 0) {
                 Some(at) => {
@@ -301,7 +342,7 @@ impl Set {
     /// none.
     pub fn iter(&self) -> impl Iterator<Item = Value<'_>> {
         let (mut intset, mut listpack, mut dict) = (None, None, None);
-        match &self.0 {
+        match self.form() {
             Form::Intset(one) => intset = Some(one),
             Form::Listpack(one) => listpack = Some(one),
             Form::Dict(one) => dict = Some(one),
@@ -315,7 +356,7 @@ impl Set {
     /// Visits members from a cursor on and returns the cursor to go on from, 0 at the end; a compact
     /// encoding is always visited as a whole.
     pub fn scan(&self, cursor: Cursor, count: usize, f: &mut dyn FnMut(Value<'_>)) -> Cursor {
-        match &self.0 {
+        match self.form() {
             Form::Dict(dict) => dict.scan(cursor, count, &mut |entry| f(Value::Bytes(entry.key()))),
             _ => {
                 self.iter().for_each(f);
@@ -327,7 +368,7 @@ impl Set {
     /// Any member, each equally likely, by a random number that the caller draws.
     pub fn random(&self, draw: u64) -> Option<Value<'_>> {
         let index = || place_of(draw, self.len());
-        match &self.0 {
+        match self.form() {
             Form::Intset(intset) => intset.get(index()).map(Value::Int),
             Form::Listpack(listpack) => listpack.seek(index() as i64).map(|at| listpack.get(at)),
             Form::Dict(dict) => dict.random(draw).map(|entry| Value::Bytes(entry.key())),
@@ -335,8 +376,8 @@ impl Set {
     }
 }
 
-fn new_dict(expected: usize, limits: &Limits) -> Box<Dict> {
-    let mut dict = Box::new(Dict::new(limits.seed));
+fn new_dict(expected: usize, limits: &Limits) -> Dict {
+    let mut dict = Dict::new(limits.seed);
     dict.reserve(expected);
     dict
 }
@@ -432,7 +473,7 @@ mod tests {
         set.expect(14, &limits());
         assert_eq!(set.encoding(), Encoding::Intset);
         set.expect(15, &limits());
-        assert_eq!((set.encoding(), size_of::<Set>()), (Encoding::Hashtable, 16));
+        assert_eq!((set.encoding(), size_of::<Set>()), (Encoding::Hashtable, 8));
     }
 
     #[test]

@@ -20,24 +20,19 @@ pub use range::{Direction, LexBound, LexRange, ScoreBound, ScoreRange};
 
 use super::{Invalid, Limits, Listpack, Position};
 use crate::hash::Cursor;
+use crate::packed::{Form, Thin};
 use crate::value::{Encoding, Value};
 
 /// The most bytes of a listpack, as Redis has it.
 const LISTPACK_MAX_BYTES: usize = 1 << 30;
 
 /// A sorted set.
-#[derive(Clone, Debug, Default)]
-pub struct SortedSet(Form);
-
 #[derive(Clone, Debug)]
-enum Form {
-    Small(Listpack),
-    Large(Box<Large>),
-}
+pub struct SortedSet(Thin<Listpack, Large>);
 
-impl Default for Form {
+impl Default for SortedSet {
     fn default() -> Self {
-        Form::Small(Listpack::new())
+        SortedSet(Thin::of_small(Listpack::new()))
     }
 }
 
@@ -66,7 +61,7 @@ impl SortedSet {
             && longest as u64 <= limits.zset_max_listpack_value;
         match is_small {
             true => SortedSet::new(),
-            false => SortedSet(Form::Large(Box::new(Large::new(limits.seed, entries)))),
+            false => SortedSet(Thin::of_large(Large::new(limits.seed, entries))),
         }
     }
 
@@ -77,14 +72,14 @@ impl SortedSet {
     /// [`Invalid`] when a score is missing or no number, or pairs are out of order or double.
     pub fn from_listpack(pairs: Listpack, limits: &Limits) -> Result<SortedSet, Invalid> {
         small::check(&pairs)?;
-        let mut set = SortedSet(Form::Small(pairs));
+        let mut set = SortedSet(Thin::of_small(pairs));
         set.expect(set.len(), limits);
         Ok(set)
     }
 
     /// The listpack of a compact one.
     pub fn listpack(&self) -> Option<&Listpack> {
-        match &self.0 {
+        match self.0.form() {
             Form::Small(pairs) => Some(pairs),
             Form::Large(_) => None,
         }
@@ -93,7 +88,7 @@ impl SortedSet {
     /// The number of members.
     #[inline]
     pub fn len(&self) -> usize {
-        match &self.0 {
+        match self.0.form() {
             Form::Small(pairs) => pairs.len() / 2,
             Form::Large(large) => large.order.len(),
         }
@@ -106,7 +101,7 @@ impl SortedSet {
 
     /// How it is represented.
     pub fn encoding(&self) -> Encoding {
-        match &self.0 {
+        match self.0.form() {
             Form::Small(_) => Encoding::Listpack,
             Form::Large(_) => Encoding::Skiplist,
         }
@@ -115,15 +110,17 @@ impl SortedSet {
     /// Memory asked for, beyond the value itself.
     #[inline]
     pub fn heap_bytes(&self) -> usize {
-        match &self.0 {
+        match self.0.form() {
             Form::Small(pairs) => pairs.heap_bytes(),
-            Form::Large(large) => size_of::<Large>() + large.members.heap_bytes() + large.order.heap_bytes(),
+            Form::Large(large) => {
+                Thin::<Listpack, Large>::LARGE_BYTES + large.members.heap_bytes() + large.order.heap_bytes()
+            }
         }
     }
 
     /// Roughly how many allocations freeing it takes.
     pub fn free_effort(&self) -> usize {
-        match &self.0 {
+        match self.0.form() {
             Form::Small(_) => 1,
             Form::Large(large) => large.members.free_effort() + large.order.nodes(),
         }
@@ -132,7 +129,7 @@ impl SortedSet {
     /// Whether its key goes away for want of members.
     #[inline]
     pub fn is_void(&self) -> bool {
-        match &self.0 {
+        match self.0.form() {
             Form::Small(pairs) => pairs.is_empty(),
             Form::Large(large) => large.order.len() == 0,
         }
@@ -142,7 +139,7 @@ impl SortedSet {
 
     /// A member's score.
     pub fn score(&self, member: &[u8]) -> Option<f64> {
-        match &self.0 {
+        match self.0.form() {
             Form::Small(pairs) => small::find(pairs, member).map(|(_, score)| score),
             Form::Large(large) => large.score(member),
         }
@@ -150,7 +147,7 @@ impl SortedSet {
 
     /// A member's rank, 0 being that of the lowest score, and its score.
     pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
-        match &self.0 {
+        match self.0.form() {
             Form::Small(pairs) => {
                 let (at, score) = small::find(pairs, member)?;
                 Some((small::pairs(pairs).take_while(|pair| pair.at < at).count(), score))
@@ -174,7 +171,7 @@ impl SortedSet {
         limits: &Limits,
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Scored {
-        let found = match &self.0 {
+        let found = match self.0.form() {
             Form::Small(pairs) => small::find(pairs, member).map(|(at, score)| (Some(at), score)),
             Form::Large(large) => large.score(member).map(|score| (None, score)),
         };
@@ -193,7 +190,7 @@ impl SortedSet {
     }
 
     fn set(&mut self, member: &[u8], at: Option<Position>, old: f64, score: f64) {
-        match (&mut self.0, at) {
+        match (self.0.form_mut(), at) {
             (Form::Small(pairs), Some(at)) => {
                 pairs.remove(at, 2);
                 small::insert(pairs, member, score);
@@ -204,7 +201,7 @@ impl SortedSet {
     }
 
     fn add(&mut self, member: &[u8], score: f64, limits: &Limits) {
-        if let Form::Small(pairs) = &self.0 {
+        if let Form::Small(pairs) = self.0.form() {
             let too_much = (self.len() + 1) as u64 > limits.zset_max_listpack_entries
                 || member.len() as u64 > limits.zset_max_listpack_value
                 || pairs.encoded_len() + member.len() > LISTPACK_MAX_BYTES;
@@ -212,7 +209,7 @@ impl SortedSet {
                 self.become_large(limits);
             }
         }
-        match &mut self.0 {
+        match self.0.form_mut() {
             Form::Small(pairs) => small::insert(pairs, member, score),
             Form::Large(large) => large.insert(member, score),
         }
@@ -220,7 +217,7 @@ impl SortedSet {
 
     /// Takes a member out; gives its score.
     pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
-        match &mut self.0 {
+        match self.0.form_mut() {
             Form::Small(pairs) => {
                 let (at, score) = small::find(pairs, member)?;
                 pairs.remove(at, 2);
@@ -238,7 +235,7 @@ impl SortedSet {
     /// When there are not so many.
     pub fn iter(&self, ranks: Range<usize>) -> Members<'_> {
         assert!(ranks.start <= ranks.end && ranks.end <= self.len(), "ranks beyond the end");
-        match &self.0 {
+        match self.0.form() {
             Form::Small(pairs) => Members(Walk::Small { pairs, ranks, front: None, back: None }),
             Form::Large(large) => Members(Walk::Large(large.order.range(ranks))),
         }
@@ -250,7 +247,7 @@ impl SortedSet {
     /// When there are not so many.
     pub fn remove_range(&mut self, ranks: Range<usize>) {
         assert!(ranks.start <= ranks.end && ranks.end <= self.len(), "ranks beyond the end");
-        match &mut self.0 {
+        match self.0.form_mut() {
             Form::Small(pairs) => {
                 if let Some(first) = small::pair_at(pairs, ranks.start).map(|pair| pair.at) {
                     pairs.remove(first, 2 * ranks.len());
@@ -264,7 +261,7 @@ impl SortedSet {
     /// Visits members from a cursor on and returns the cursor to go on from, 0 at the end; a small set is
     /// visited all at once.
     pub fn scan(&self, cursor: Cursor, count: usize, f: &mut dyn FnMut(Value<'_>, f64)) -> Cursor {
-        match &self.0 {
+        match self.0.form() {
             Form::Small(pairs) => {
                 small::pairs(pairs).for_each(|pair| f(pair.member, pair.score));
                 Cursor(0)
@@ -279,7 +276,7 @@ impl SortedSet {
 
     /// Makes ready for so many members in all.
     pub fn expect(&mut self, entries: usize, limits: &Limits) {
-        if matches!(self.0, Form::Small(_)) && entries as u64 > limits.zset_max_listpack_entries {
+        if matches!(self.0.form(), Form::Small(_)) && entries as u64 > limits.zset_max_listpack_entries {
             self.become_large(limits);
         }
     }
@@ -291,7 +288,7 @@ impl SortedSet {
 
     /// Takes the compact form if all fits in it, as results of commands do when they are complete.
     pub fn settle(&mut self, limits: &Limits) {
-        let Form::Large(large) = &self.0 else { return };
+        let Form::Large(large) = self.0.form() else { return };
         if self.len() as u64 > limits.zset_max_listpack_entries {
             return;
         }
@@ -303,22 +300,22 @@ impl SortedSet {
             for item in large.order.range(0..large.order.len()) {
                 small::insert(&mut pairs, item.member.entry().key(), item.score);
             }
-            self.0 = Form::Small(pairs);
+            self.0 = Thin::of_small(pairs);
         }
     }
 
     fn become_large(&mut self, limits: &Limits) {
-        let Form::Small(pairs) = &self.0 else { return };
+        let Form::Small(pairs) = self.0.form() else { return };
         let mut large = Large::new(limits.seed, self.len());
         for pair in small::pairs(pairs) {
             large.insert(pair.member.as_bytes(&mut itoa::Buffer::new()), pair.score);
         }
-        self.0 = Form::Large(Box::new(large));
+        self.0 = Thin::of_large(large);
     }
 
     #[cfg(test)]
     fn check(&self) {
-        if let Form::Large(large) = &self.0 {
+        if let Form::Large(large) = self.0.form() {
             large.order.check();
             assert_eq!(large.members.len(), large.order.len());
         }

@@ -112,7 +112,7 @@ pub enum Direction {
 impl SortedSet {
     /// The ranks of the members with scores in a range.
     pub fn score_range(&self, range: ScoreRange) -> Range<usize> {
-        let (start, end) = match &self.0 {
+        let (start, end) = match self.0.form() {
             Form::Small(pairs) => {
                 let count = |before: &dyn Fn(f64) -> bool| {
                     small::pairs(pairs).take_while(|pair| before(pair.score)).count()
@@ -132,7 +132,7 @@ impl SortedSet {
         if range.is_void() {
             return 0..0;
         }
-        match &self.0 {
+        match self.0.form() {
             Form::Small(_) => self.walk_lex_range(range, direction),
             Form::Large(large) => {
                 // Where scores differ the ends decide first, as in Redis.

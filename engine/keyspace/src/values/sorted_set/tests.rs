@@ -174,7 +174,7 @@ proptest! {
             assert!(set.remove(&member).is_some());
         }
         prop_assert!(set.is_void());
-        if let Form::Large(large) = &set.0 {
+        if let Form::Large(large) = set.0.form() {
             prop_assert_eq!(large.order.nodes(), 1);
         }
     }
@@ -257,7 +257,7 @@ fn nodes_are_well_filled_whatever_the_order() {
             };
             set.insert(&n.to_be_bytes(), score.into(), &limits);
         }
-        let Form::Large(large) = &set.0 else { panic!("a small set") };
+        let Form::Large(large) = set.0.form() else { panic!("a small set") };
         let bytes = large.order.heap_bytes() as f64 / 20_000.0;
         assert!(bytes < most, "{kind}: {bytes} bytes a member");
     }
