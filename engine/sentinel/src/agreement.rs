@@ -7,7 +7,7 @@
 use crate::{
     core::{Core, words},
     event::Level,
-    instance::{Master, Peer, Peers, Voter},
+    instance::{Master, Peer, Peers, Voter, alongside},
     link::Expect,
     periods::{MAX_PENDING, prompt},
     value::Value,
@@ -56,8 +56,7 @@ pub(crate) fn ask_others(core: &mut Core, master: &mut Master, peers: &mut Peers
         ["SENTINEL", "is-master-down-by-addr", &host, &port.to_string(), &core.epoch.to_string(), &candidate]
             .map(str::to_owned);
     let expect = Expect::Ask(master.id);
-    for voter in master.voters.values_mut() {
-        let Some(peer) = peers.get_mut(&voter.runid) else { continue };
+    for (voter, peer) in alongside(&mut master.voters, peers) {
         if peer.link.command.open().is_none() || peer.link.pending.len() >= MAX_PENDING {
             continue;
         }

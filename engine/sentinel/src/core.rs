@@ -12,7 +12,7 @@ use crate::{
     event::{Event, Level},
     instance::{Master, MasterId, Owner, Replica, ReplicaId, Voter},
     link::{Channel, Expect, Link, LinkId, LinkKind},
-    periods::{Pace, Periods},
+    periods::{Pace, Periods, prompt},
     random::Random,
     scripts::Scripts,
     tilt::Tilt,
@@ -86,6 +86,8 @@ pub(crate) struct Core {
     saves_repaid_at: MonoMs,
     /// A simulated crash happened: nothing is done any more.
     pub(crate) crashed: bool,
+    /// By how much the common moments of routine messages are shifted.
+    phase_ms: u64,
     /// The earliest moment a rule asked to be looked at again.
     wake: MonoMs,
     next_id: u64,
@@ -113,6 +115,7 @@ impl Core {
             unsaved_since: None,
             saves_repaid_at: now.mono,
             crashed: false,
+            phase_ms: seed % prompt::MAX_SLACK_MS,
             wake: MonoMs::NEVER,
             next_id: 0,
         }
@@ -143,6 +146,20 @@ impl Core {
             return true;
         }
         self.wake_at(due);
+        false
+    }
+
+    /// The same for a routine message, of which nothing is decided: with the pace `prompt` it may come an eighth
+    /// of its period later, so that messages to many processes go out together. The moments differ from
+    /// sentinel to sentinel.
+    pub(crate) fn is_due(&mut self, from: MonoMs, period_ms: u64) -> bool {
+        let due = from.plus(period_ms).plus(1);
+        if self.mono() >= due {
+            return true;
+        }
+        let slack = (period_ms / 8).clamp(1, prompt::MAX_SLACK_MS);
+        let wait = slack - 1 - due.plus(self.phase_ms).0 % slack;
+        self.wake_at(if self.is_prompt() { due.plus(wait) } else { due });
         false
     }
 

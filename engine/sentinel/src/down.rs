@@ -10,7 +10,7 @@ use crate::{
     core::Core,
     event::Level,
     info::Role,
-    instance::{Down, Master, Peers},
+    instance::{Down, Master, Peers, alongside},
     link::Link,
     time::MonoMs,
 };
@@ -68,8 +68,7 @@ pub(crate) fn check_replica(core: &mut Core, master: &mut Master, index: usize) 
 pub(crate) fn check_voters(core: &mut Core, master: &mut Master, peers: &mut Peers) {
     let down_after = master.settings.down_after_ms;
     let mut changes = Vec::new();
-    for voter in master.voters.values_mut() {
-        let Some(peer) = peers.get_mut(&voter.runid) else { continue };
+    for (voter, peer) in alongside(&mut master.voters, peers) {
         connection::give_up_silent(core, &mut peer.link, down_after);
         let silent = is_silent(core, &peer.link, down_after);
         if let Some(kind) = judge(&mut voter.down, silent, core.mono()) {

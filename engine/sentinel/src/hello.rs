@@ -56,7 +56,7 @@ pub(crate) fn publish_to_peer(core: &mut Core, voter: &mut Voter, peer: &mut Pee
 
 fn publish(core: &mut Core, link: &mut Link, hellos: &mut Hellos, command: &str, what: &Announcement) {
     let expect = Expect::Hello(what.master);
-    let due = core.has_passed(hellos.published, core.periods.publish_ms) && !link.expects(&expect);
+    let due = core.is_due(hellos.published, core.periods.publish_ms) && !link.expects(&expect);
     if !(due || hellos.wanted) {
         return;
     }

@@ -184,6 +184,19 @@ pub(crate) struct Peer {
 /// All other sentinels by run id.
 pub(crate) type Peers = BTreeMap<String, Peer>;
 
+/// Each voter with its process: both are in the order of run ids, and there are no more voters than processes.
+pub(crate) fn alongside<'a>(
+    voters: &'a mut BTreeMap<String, Voter>,
+    peers: &'a mut Peers,
+) -> impl Iterator<Item = (&'a mut Voter, &'a mut Peer)> {
+    let mut peers = peers.iter_mut().peekable();
+    voters.values_mut().filter_map(move |voter| {
+        while peers.next_if(|(runid, _)| **runid < voter.runid).is_some() {}
+        let (_, peer) = peers.next_if(|(runid, _)| **runid == voter.runid)?;
+        Some((voter, peer))
+    })
+}
+
 /// Another sentinel as a judge of one master.
 #[derive(Debug)]
 pub(crate) struct Voter {

@@ -107,6 +107,8 @@ pub(crate) mod prompt {
     pub(crate) const LATE_TURN_MS: u64 = 5;
     /// How long the choice of a replica waits for INFO newer than the outage.
     pub(crate) const FRESH_INFO_WAIT_MS: u64 = 200;
+    /// The longest time that a routine message waits for others.
+    pub(crate) const MAX_SLACK_MS: u64 = 50;
     /// The first delay before a failed connection is tried again; it doubles.
     pub(crate) const RECONNECT_MS: u64 = 50;
     /// The least period of PING, however small `down-after-milliseconds` is.

@@ -4,7 +4,7 @@ use crate::{
     connection,
     core::{Core, words},
     hello::{self, Announcement},
-    instance::{Master, MasterSettings, Owner, Peers, Server},
+    instance::{Master, MasterSettings, Owner, Peers, Server, alongside},
     link::{Expect, Link},
     periods::{MAX_PENDING, prompt},
 };
@@ -27,8 +27,7 @@ pub(crate) fn all(core: &mut Core, master: &mut Master, peers: &mut Peers) {
         let every = InfoPeriod { redis_ms, watched: told || promoted == Some(replica.id) };
         probe_server(core, &mut replica.server, settings, every, &what);
     }
-    for voter in voters.values_mut() {
-        let Some(peer) = peers.get_mut(&voter.runid) else { continue };
+    for (voter, peer) in alongside(voters, peers) {
         if !peer.link.is_up() {
             let owner = Owner::Peer(voter.runid.as_str().into());
             connection::reconnect(core, &mut peer.link, &owner, &peer.addr);
@@ -87,9 +86,9 @@ fn probe_server(
 fn probe_info(core: &mut Core, server: &mut Server, settings: &MasterSettings, every: InfoPeriod) {
     let period = every.ms(core, server);
     let pending = server.link.expects(&Expect::Info);
-    let stale = !pending && server.info.refreshed.is_none_or(|at| core.has_passed(at, period));
+    let stale = !pending && server.info.refreshed.is_none_or(|at| core.is_due(at, period));
     // An error instead of an answer is not asked again at once.
-    let due = stale && server.info.sent.is_none_or(|at| core.has_passed(at, period.min(1000)));
+    let due = stale && server.info.sent.is_none_or(|at| core.is_due(at, period.min(1000)));
     if (due || server.info.wanted)
         && core.send(&mut server.link, words(&[settings.command("INFO")]), Expect::Info)
     {
@@ -102,8 +101,8 @@ fn probe_ping(core: &mut Core, link: &mut Link, down_after_ms: u64, command: &st
     let redis_ms = core.periods.ping_ms.min(down_after_ms);
     let period =
         if core.is_prompt() { redis_ms.min((down_after_ms / 5).max(prompt::MIN_PING_MS)) } else { redis_ms };
-    let heard_long_ago = core.has_passed(link.last_pong, period);
-    let sent_long_ago = link.last_ping.is_none_or(|at| core.has_passed(at, period / 2));
+    let heard_long_ago = core.is_due(link.last_pong, period);
+    let sent_long_ago = link.last_ping.is_none_or(|at| core.is_due(at, period / 2));
     if heard_long_ago && sent_long_ago {
         connection::ping(core, link, command);
     }

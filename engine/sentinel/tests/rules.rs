@@ -335,6 +335,7 @@ fn an_idle_sentinel_of_the_pace_redis_keeps_its_periods() {
     assert!((6..=7).contains(&infos), "{infos} INFO a minute");
     assert!((27..=31).contains(&hellos), "{hellos} hellos a minute");
 }
+
 #[test]
 fn silence_is_probed_at_half_the_ping_period() {
     let mut bench = Bench::new(&MONITOR.replace(" 1\n", " 2\n"));
@@ -342,6 +343,6 @@ fn silence_is_probed_at_half_the_ping_period() {
     bench.answer(command, &pong(), MASTER_INFO);
     bench.pass(1_000);
     let pings = bench.said(command).iter().filter(|c| **c == "PING").count();
-    // 101 ms after the answer, then every 51 ms.
-    assert_eq!(pings, 18, "{:?}", bench.said(command));
+    // 101 ms after the answer, then every 51 ms, and each an eighth of that later at most.
+    assert!((16..=18).contains(&pings), "{:?}", bench.said(command));
 }
