@@ -74,11 +74,17 @@ fn foreign_text(error: &mlua::Error) -> String {
 /// one.
 pub(crate) fn with_code(text: &[u8]) -> Vec<u8> {
     let text = text.strip_prefix(b"-").unwrap_or(text);
-    let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
-    match text[..end].contains(&b' ') {
-        true => text[..end].to_vec(),
-        false => [b"ERR ", &text[..end]].concat(),
+    let text = without_line_end(text);
+    match text.contains(&b' ') {
+        true => text.to_vec(),
+        false => [b"ERR ", text].concat(),
     }
+}
+
+/// A text without the line ends behind it.
+pub(crate) fn without_line_end(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    &text[..end]
 }
 
 /// An error as a script that catches it sees it.

@@ -9,6 +9,7 @@ use resp::{Protocol, Writer};
 
 use crate::lua_args::{as_number, as_text, to_i64};
 use crate::machine::Failure;
+use crate::raise::without_line_end;
 
 /// Levels of nesting that are written.
 const MAX_DEPTH: usize = 2_500;
@@ -60,7 +61,7 @@ impl ReplyWriter<'_> {
             && let Value::String(text) = table.raw_get(&self.names.err)?
         {
             let counted = table.raw_get::<Value>("ignore_error_stats_update")?;
-            let message = one_line(&text.as_bytes());
+            let message = one_line(without_line_end(until_nul(&text.as_bytes())));
             self.error(&message);
             return Ok(Some(Failure { message, counted: counted.as_boolean() == Some(true) }));
         }
@@ -92,7 +93,7 @@ impl ReplyWriter<'_> {
     fn table(&mut self, table: &Table, depth: usize) -> mlua::Result<()> {
         let names = self.names;
         if let Value::String(text) = table.raw_get(&names.err)? {
-            let message = one_line(&text.as_bytes());
+            let message = one_line(without_line_end(until_nul(&text.as_bytes())));
             self.error(&message);
         } else if let Value::String(text) = table.raw_get(&names.ok)? {
             let status = one_line(&text.as_bytes());
@@ -164,10 +165,14 @@ fn number_of(value: Value) -> Option<f64> {
     matches!(value, Value::Integer(_) | Value::Number(_)).then(|| as_number(&value)).flatten()
 }
 
-/// A text with its line ends as spaces, up to its first NUL: it is a C string to Redis.
+/// A text up to its first NUL: it is a C string to Redis.
+fn until_nul(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// A text up to its first NUL with its line ends as spaces.
 fn one_line(text: &[u8]) -> Vec<u8> {
-    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    text.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect()
+    until_nul(text).iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect()
 }
 
 /// The bytes of a value where a library function takes any: what is no text counts as empty.
