@@ -376,6 +376,8 @@ enum Order {
     Scan,
     /// A cursor and an array of names with their values, in any order.
     ScanPairs,
+    /// Of members with their distances the distances.
+    Distances,
     /// Chance decides the elements: only how many they are.
     Number,
     /// As it is, fractions by their value.
@@ -399,8 +401,8 @@ impl Order {
             b"HRANDFIELD" if all && command.len() == 3 => Order::Any,
             b"HRANDFIELD" if all => Order::Pairs,
             b"SRANDMEMBER" | b"HRANDFIELD" | b"ZRANDMEMBER" => Order::Number,
-            // Where only some are wanted, Redis's sort leaves the order of equal distances to chance.
-            [b'G', b'E', b'O', ..] if names("COUNT") && !names("ANY") => Order::Any,
+            // Where only some are wanted, Redis's sort leaves to chance which of equal distances are among them.
+            [b'G', b'E', b'O', ..] if names("COUNT") && names("WITHDIST") => Order::Distances,
             b"ZSCAN" => Order::ScanFractions,
             [b'Z', ..] => Order::Fractions,
             // Equal weights leave the order to chance, and nothing sorts a set.
@@ -433,6 +435,11 @@ fn shown(command: &Command, reply: &Value) -> String {
         (Order::ScanPairs, Value::Array(items)) => items.iter().map(paired).collect::<Vec<_>>().join(" "),
         (Order::Number, Value::Array(items)) => format!("{} elements", items.len()),
         (Order::Number, Value::Bulk(_)) => "an element".to_owned(),
+        (Order::Distances, Value::Array(items)) => {
+            let distance =
+                |item: &Value| item.as_array().and_then(|pair| pair.get(1)).map(|it| format!("{it:?} "));
+            items.iter().filter_map(distance).collect()
+        }
         (Order::Fractions, _) => Pattern::of(&by_value(reply), None).to_string(),
         (Order::ScanFractions, Value::Array(items)) => {
             items.iter().map(|item| paired(&by_value(item))).collect::<Vec<_>>().join(" ")

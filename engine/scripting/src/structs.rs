@@ -215,7 +215,8 @@ fn unpack(lua: &Lua, args: LuaArgs) -> Result<MultiValue, Fault> {
             b'c' => {
                 if size == 0 {
                     size = match values.pop_back().as_ref().and_then(crate::lua_args::as_number) {
-                        Some(number) => to_i64(number) as usize,
+                        Some(number) if number.is_nan() => usize::MAX,
+                        Some(number) => to_u64(number) as usize,
                         None => return Err(Fault::new("format 'c0' needs a previous size")),
                     };
                     fits(at, size)?;
