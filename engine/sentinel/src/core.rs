@@ -41,7 +41,7 @@ pub(crate) struct Global {
 /// So many discoveries in a row are persisted at once; each further one needs a pause of [`SAVE_WITHIN_MS`].
 const SAVES_AT_ONCE: u64 = 16;
 /// How long a discovery beyond those may wait to be persisted, with others that come meanwhile.
-const SAVE_WITHIN_MS: u64 = 50;
+const SAVE_WITHIN_MS: u64 = 250;
 
 /// A place in the queue of actions.
 #[derive(Debug)]

@@ -55,8 +55,10 @@ impl InfoPeriod {
         let now = core.mono();
         let wanted = if self.watched {
             prompt::INFO_WATCH_MS
-        } else if server.info.eager_until.is_some_and(|until| now < until) {
-            prompt::INFO_EAGER_MS
+        } else if let Some(until) = server.info.eager_until.filter(|until| now < *until) {
+            // News come early or late: it is asked ever more seldom.
+            let eager_for = prompt::EAGER_MS.saturating_sub(until.since(now));
+            prompt::INFO_EAGER_MS.max(eager_for / 2)
         } else {
             prompt::INFO_MS
         };
