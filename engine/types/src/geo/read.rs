@@ -26,7 +26,9 @@ pub(super) fn unit(argument: &[u8]) -> Result<f64, CommandError> {
 
 /// A distance, with four digits behind the point.
 pub(super) fn write_distance(out: &mut Writer<'_>, distance: f64) {
-    out.bulk(format!("{distance:.4}").as_bytes());
+    // Rounded as a number of ten-thousandths, which is what Redis does.
+    let parts = (distance * 10_000.0).round_ties_even() as u64;
+    out.bulk(format!("{}.{:04}", parts / 10_000, parts % 10_000).as_bytes());
 }
 
 /// Longitude and latitude, with as many digits as are needed and at most seventeen behind the point.
