@@ -250,6 +250,20 @@ fn imports_and_programs_are_followed_in_the_background_too() {
     place.write("part.rhai", &format!("export const PORT = {port};\nexport const KEYS = \"20mb\";\n"));
     events.wait_for("maxmemory 10mb → 20mb, set live", LIMIT);
     events.wait_for(DONE, LIMIT);
+    // What an imported file imports, from its own folder: missing at first, then there.
+    fs::create_dir(place.path().join("parts")).expect("a folder");
+    place.write("part.rhai", &format!("import \"parts/inner\" as inner;\nexport const PORT = {port};\nexport const KEYS = inner::KEYS;\n"));
+    events.wait_for("inner.rhai to import", LIMIT);
+    events.wait_for("part.rhai:1:8", LIMIT);
+    place.write("parts/inner.rhai", "import \"innermost\" as i;\nexport const KEYS = i::KEYS;\n");
+    events.wait_for("parts/inner.rhai:1:8", LIMIT);
+    place.write("parts/innermost.rhai", "import \"../part\" as part;\nexport const KEYS = \"30mb\";\n");
+    events.wait_for("imports itself", LIMIT);
+    place.write("parts/innermost.rhai", "export const KEYS = \"30mb\";\n");
+    events.wait_for("maxmemory 20mb → 30mb, set live", LIMIT);
+    place.write("parts/innermost.rhai", "export const KEYS = \"40mb\";\n");
+    events.wait_for("maxmemory 30mb → 40mb, set live", LIMIT);
+    events.wait_for(DONE, LIMIT);
     let program =
         "process(\"p\", #{ command: [\"sh\", \"-c\", \"echo on; exec sleep 1000\"], ready: \"on\" });\n";
     let text = fs::read_to_string(place.path().join("t.rhai")).expect("text");

@@ -1,7 +1,6 @@
 //! The script engine: Rhai with our words, our comparisons, explicit limits, and nothing that blocks, reads
 //! a clock or ends a run behind our back.
 
-use std::path::Path;
 use std::rc::Rc;
 
 use rhai::packages::Package as _;
@@ -9,11 +8,10 @@ use rhai::packages::{
     BasicArrayPackage, BasicBlobPackage, BasicMapPackage, BasicMathPackage, CorePackage, LogicPackage,
     MoreStringPackage,
 };
-use rhai::{
-    AST, Dynamic, Engine, EvalAltResult, Module, ModuleResolver, OptimizationLevel, Position, Scope, Shared,
-};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Position};
 
 use super::failure::{Failure, Spot};
+use super::import::Importer;
 use super::session::Session;
 use super::{call, compare, values};
 use crate::history::What;
@@ -22,7 +20,7 @@ use crate::history::What;
 const MAX_CALL_LEVELS: usize = 64;
 /// Depth of expressions, at top level and in functions.
 const MAX_EXPRESSION_DEPTH: usize = 64;
-/// Imported files.
+/// Files that one file imports.
 const MAX_MODULES: usize = 100;
 /// Elements of an array or a map, so that a mistaken loop ends with an error and not with swapping.
 const MAX_COLLECTION: usize = 1_000_000;
@@ -50,7 +48,7 @@ pub(crate) fn build(session: &Rc<Session>) -> Engine {
             print(&session, text);
         }
     });
-    engine.set_module_resolver(Importer { session: Rc::downgrade(session) });
+    engine.set_module_resolver(Importer::new(session));
     engine
 }
 
@@ -111,43 +109,4 @@ pub(crate) fn compile(engine: &Engine, name: &str, text: &str) -> Result<AST, rh
     let mut ast = engine.compile(text)?;
     ast.set_source(name);
     Ok(ast)
-}
-
-/// Resolves `import` by the script's own paths, and keeps what was read.
-struct Importer {
-    session: std::rc::Weak<Session>,
-}
-
-impl ModuleResolver for Importer {
-    fn resolve(
-        &self,
-        engine: &Engine,
-        _source: Option<&str>,
-        path: &str,
-        position: Position,
-    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
-        let raise = |message: String| Failure::new(Spot::Call, message).raise(position);
-        let session = self.session.upgrade().ok_or_else(|| raise("the evaluation is over".to_owned()))?;
-        let (resolved, text) = session.script.import(path).map_err(raise)?;
-        let name = resolved.display().to_string();
-        let shown = shown_path(&resolved);
-        let ast = compile(engine, &name, &text).map_err(|error| {
-            let at = error.position();
-            let inner = EvalAltResult::ErrorParsing(*error.0, at);
-            // The text must be known for its line to be shown; it has no tree.
-            session.add_source(&name, shown.clone(), text.clone(), AST::empty());
-            Box::new(EvalAltResult::ErrorInModule(name.clone(), Box::new(inner), position))
-        })?;
-        let source = session.add_source(&name, shown, text, ast.clone());
-        session.check_source(&source);
-        Module::eval_ast_as_new(Scope::new(), &ast, engine)
-            .map(Shared::new)
-            .map_err(|error| Box::new(EvalAltResult::ErrorInModule(name, error, position)))
-    }
-}
-
-/// A path relative to the working directory where that is shorter.
-fn shown_path(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }

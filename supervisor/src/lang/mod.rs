@@ -21,6 +21,7 @@ mod engine;
 mod explain;
 pub(crate) mod failure;
 mod handle;
+mod import;
 mod judge;
 mod load;
 mod locate;

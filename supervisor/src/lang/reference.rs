@@ -17,7 +17,12 @@ pub fn reference() -> String {
          Durations are strings with a unit (`us`, `ms`, `s`, `m`, `h`, `d`): `\"250ms\"`. So are sizes, as \
          in redis.conf (`b`, `k`, `kb`, `m`, `mb`, `g`, `gb`): `\"64mb\"`. Durations and moments compare \
          with their like and, durations, with duration strings; moments subtract to durations. A comparison \
-         of anything with something of another kind is an error.\n",
+         of anything with something of another kind is an error.\n\n\
+         `import \"parts/cache\" as cache;` takes in `parts/cache.rhai`: its functions, what it exports, and the \
+         nodes it declares. The path starts from the folder of the file that it stands in; a file that \
+         several import is evaluated once, and files that import each other are refused. Other paths in \
+         scripts start from the folder of the script that `topple` was given; either kind is looked for from the \
+         working directory next.\n",
     );
     for (place, title) in [
         (Place::Anywhere, "Everywhere"),

@@ -1,7 +1,7 @@
 //! Where a script's text comes from, and what paths in it mean.
 //!
 //! A script is a file or a built-in topology. Relative paths in it resolve from the script's folder first,
-//! then from the working directory. A built-in topology's scripts are compiled in too; they are written out
+//! then from the working directory; those of `import` from the folder of the file that they stand in. A built-in topology's scripts are compiled in too; they are written out
 //! below the run's directory, and paths resolve there.
 
 use std::cell::RefCell;
@@ -169,8 +169,12 @@ impl Script {
 
     /// A file that the script names.
     pub(crate) fn resolve(&self, path: &str) -> PathBuf {
+        self.resolve_beside(&self.folder(), path)
+    }
+
+    fn resolve_beside(&self, folder: &Path, path: &str) -> PathBuf {
         let given = Path::new(path);
-        let beside = normalized(&self.folder().join(given));
+        let beside = normalized(&folder.join(given));
         if given.is_absolute() || beside.exists() || self.compiled_in(&beside).is_some() {
             return beside;
         }
@@ -195,20 +199,50 @@ impl Script {
         ResolvedPath { path, trouble }
     }
 
-    /// The text and path of an imported script.
-    pub(crate) fn import(&self, path: &str) -> Result<(PathBuf, String), String> {
-        let mut resolved = self.resolve(path);
-        if resolved.extension().is_none() {
-            resolved = self.resolve(&format!("{path}.rhai"));
-        }
+    /// The text and path of a script that is imported, by the file at `from` or by the script itself. Paths start
+    /// from the folder of the file that they stand in.
+    ///
+    /// # Errors
+    /// The message and what to do, when there is no such file or it cannot be read.
+    pub(crate) fn import(
+        &self,
+        path: &str,
+        from: Option<&Path>,
+    ) -> Result<(PathBuf, String), (String, Option<String>)> {
+        let own = self.folder();
+        let folder = from.and_then(Path::parent).unwrap_or(&own);
+        let resolved = self.resolve_beside(folder, &with_extension(path));
         self.looked_for.borrow_mut().insert(resolved.clone());
         if let Some(text) = self.imports.borrow().get(&resolved) {
             return Ok((resolved.clone(), text.clone()));
         }
-        let text = std::fs::read_to_string(&resolved)
-            .map_err(|error| format!("cannot read {}: {error}", resolved.display()))?;
+        let text = std::fs::read_to_string(&resolved).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                let message = format!("there is no script {} to import", resolved.display());
+                (message, self.import_hint(&resolved, folder, path))
+            }
+            _ => (format!("cannot read {}: {error}", resolved.display()), None),
+        })?;
         self.imports.borrow_mut().insert(resolved.clone(), text.clone());
         Ok((resolved, text))
+    }
+
+    /// What an import of a file that is not there may have meant.
+    fn import_hint(&self, resolved: &Path, folder: &Path, path: &str) -> Option<String> {
+        let from_script = self.resolve(&with_extension(path));
+        if from_script.is_file() {
+            let right = relative(folder, &from_script);
+            return Some(format!(
+                "paths start from the file they stand in: write {:?}",
+                right.with_extension("")
+            ));
+        }
+        let beside = std::fs::read_dir(resolved.parent()?).ok()?.flatten().map(|entry| entry.path());
+        let scripts = beside.filter(|path| path.extension().is_some_and(|extension| extension == "rhai"));
+        let names: Vec<String> =
+            scripts.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+        let wanted = resolved.file_stem()?.to_string_lossy().into_owned();
+        did_you_mean(&wanted, names.iter().map(String::as_str))
     }
 
     /// The files that an evaluation was made from, with their texts: the script itself, and what it imports or
@@ -221,9 +255,13 @@ impl Script {
         let looked_for = self.looked_for.borrow();
         let mut files: BTreeMap<PathBuf, Option<String>> =
             looked_for.iter().map(|path| (path.clone(), imports.get(path).cloned())).collect();
-        let own = self.folder().join(Path::new(&self.name).file_name().unwrap_or_default());
-        files.insert(own, Some(self.source.clone()));
+        files.insert(self.path(), Some(self.source.clone()));
         files
+    }
+
+    /// Where the script itself is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder().join(Path::new(&self.name).file_name().unwrap_or_default())
     }
 
     /// The same script after its file has gone.
@@ -249,6 +287,18 @@ impl Script {
 
 fn built_in(name: &str) -> Option<&'static (&'static str, &'static str)> {
     BUILT_IN_TOPOLOGIES.iter().find(|(known, _)| *known == name)
+}
+
+/// A script's path as `import` completes it.
+fn with_extension(path: &str) -> String {
+    if Path::new(path).extension().is_some() { path.to_owned() } else { format!("{path}.rhai") }
+}
+
+/// A file's path as one says it from a folder.
+fn relative(folder: &Path, file: &Path) -> PathBuf {
+    let shared = folder.components().zip(file.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(file.components().skip(shared)).collect()
 }
 
 /// A path without `.` and `..`, by its text alone: the file may not be there yet.
@@ -303,11 +353,18 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary directory");
         std::fs::write(folder.path().join("part.rhai"), "1").expect("written");
         let script = Script::from_text("t.rhai", "2", folder.path());
-        assert!(script.import("part").is_ok() && script.import("gone").is_err());
+        assert!(script.import("part", None).is_ok() && script.import("gone", None).is_err());
         let at = |name: &str| folder.path().join(name);
         let expected = [("gone.rhai", None), ("part.rhai", Some("1")), ("t.rhai", Some("2"))];
         let expected = expected.map(|(name, text)| (at(name), text.map(str::to_owned)));
         assert_eq!(script.files(), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn paths_are_said_from_a_folder() {
+        let said = |folder, file| relative(Path::new(folder), Path::new(file)).display().to_string();
+        assert_eq!(said("/a/b", "/a/c/d.rhai"), "../c/d.rhai");
+        assert_eq!(said("/a", "/a/c.rhai"), "c.rhai");
     }
 
     #[test]

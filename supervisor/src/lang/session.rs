@@ -13,6 +13,7 @@ use rhai::{AST, EvalAltResult, Map, NativeCallContext, Position};
 use super::diagnostic::{Diagnostic, Severity};
 use super::failure::{Failure, Halt, Halted, Outcome, Spot, Stop, failure_in, halt_in};
 use super::handle::Body;
+use super::import::Imports;
 use super::random::Random;
 use super::script::Script;
 use super::values::NodeHandle;
@@ -30,6 +31,7 @@ pub(crate) struct Session {
     pub(crate) running: Option<Running>,
     /// Handlers with their bodies, when they are to run.
     pub(crate) handlers: RefCell<Vec<Rc<Body>>>,
+    pub(crate) imports: Imports,
     /// Every source text that takes part, by the name Rhai knows it by.
     sources: RefCell<BTreeMap<String, Rc<Source>>>,
 }
@@ -116,7 +118,8 @@ impl Session {
             mistakes: Vec::new(),
         };
         let (handlers, sources) = (RefCell::default(), RefCell::default());
-        Self { script, inputs, state: RefCell::new(state), running, handlers, sources }
+        let imports = Imports::default();
+        Self { script, inputs, state: RefCell::new(state), running, handlers, imports, sources }
     }
 
     /// Makes a source text known under Rhai's name for it.

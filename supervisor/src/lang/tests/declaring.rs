@@ -199,7 +199,7 @@ fn scripts_import_others_by_relative_path() {
     let missing = of("import \"nowhere\" as c;").expect_err("missing");
     let text = render_all(&missing, false).replace(&folder.path().display().to_string(), "DIR");
     expect![[r#"
-        error: cannot read DIR/nowhere.rhai: No such file or directory (os error 2)
+        error: there is no script DIR/nowhere.rhai to import
           --> t.rhai:1:8
            |
          1 | import "nowhere" as c;

@@ -1,6 +1,7 @@
 //! Scripts and what they declare; wrong scripts and what they are told.
 
 mod declaring;
+mod imports;
 mod rhai_terms;
 mod wrong_calls;
 mod wrong_topologies;
