@@ -41,6 +41,7 @@ mod e2e {
     mod sentinel_scripts;
     mod support;
     mod topologies;
+    mod traps;
     mod view;
     mod watch;
 }

@@ -14,6 +14,7 @@ use crate::guardian::handle::{GuardianHandle, Report};
 use crate::guardian::protocol::SpawnRequest;
 use crate::history::{Exit, Moment, What};
 use crate::journal::Journal;
+use crate::lang::foreign::how_to_install;
 use crate::plan::{EngineChoice, NodeId, RestartPolicy};
 use crate::world::{ProcessState, WorldError};
 
@@ -372,19 +373,19 @@ impl Nodes {
 }
 
 /// What to do about a process that cannot be started.
-fn start_hint(engine: &EngineChoice, error: &str) -> &'static str {
+fn start_hint(engine: &EngineChoice, error: &str) -> String {
     let is = |errno: nix::errno::Errno| error.contains(&format!("(os error {})", errno as i32));
     match engine {
-        EngineChoice::Path(_) if is(nix::errno::Errno::ENOENT) => {
-            ". Install it (Debian: apt-get install redis-server), or name another server in the option `engine`."
-        }
+        EngineChoice::Path(path) if is(nix::errno::Errno::ENOENT) => format!("; {}", how_to_install(path)),
         _ if is(nix::errno::Errno::EAGAIN) => {
             ". The limit of processes is reached: `ulimit -u` shows it, and raises it as far as it may."
+                .to_owned()
         }
         _ if is(nix::errno::Errno::EMFILE) | is(nix::errno::Errno::ENFILE) => {
             ". The limit of open files is reached: `ulimit -n` shows it, and raises it as far as it may."
+                .to_owned()
         }
-        _ => "",
+        _ => String::new(),
     }
 }
 

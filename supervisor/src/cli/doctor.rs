@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use super::REFUSED;
 use super::output::{colour_on_stdout, print};
+use crate::lang::foreign::on_path;
 use crate::report::paint::Paint;
 use crate::run_dir::RunDir;
 
@@ -124,11 +125,7 @@ fn program(name: &str, purpose: &str, package: &str) -> Finding {
 }
 
 fn found(name: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .map(|dir| dir.join(name))
-        .find(|file| file.is_file())
-        .unwrap_or_else(|| name.into())
+    on_path(name).unwrap_or_else(|| name.into())
 }
 
 fn overcommit() -> Finding {

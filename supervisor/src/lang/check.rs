@@ -122,7 +122,7 @@ impl<'a> Walk<'a> {
                 Some(ASTNode::Expr(Expr::Variable(variable, _, position))) => {
                     let known = variable.0.is_some() || !variable.2.is_empty();
                     if !known {
-                        self.variable(body, &variable.1, *position);
+                        self.variable(path, body, &variable.1, *position);
                     }
                 }
                 Some(ASTNode::Expr(Expr::FnCall(call, position)))
@@ -135,7 +135,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A name that the parser did not find among the variables of its body.
-    fn variable(&mut self, body: &Body, name: &str, position: Position) {
+    fn variable(&mut self, path: &[ASTNode<'_>], body: &Body, name: &str, position: Position) {
         // Parameters hold what a closure captures; a function's name is a value.
         if body.parameters.contains(name) || self.functions.contains_key(name) {
             return;
@@ -146,6 +146,10 @@ impl<'a> Walk<'a> {
                 format!("the function `{function}` does not see the top level's variable `{name}`"),
             )
             .note(format!("pass it: `fn {function}(…, {name})`")),
+            _ if is_replica_of_itself(path, name) => {
+                Failure::new(Spot::Call, format!("`{name}` would be a replica of itself"))
+                    .note("what a replica follows is declared before it".to_owned())
+            }
             _ => {
                 let failure = Failure::new(Spot::Call, format!("unknown variable `{name}`"));
                 let hint = did_you_mean(name, self.variables.iter().map(String::as_str));
@@ -231,6 +235,21 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// Whether a variable stands in the `replica` that it is declared to be.
+fn is_replica_of_itself(path: &[ASTNode<'_>], name: &str) -> bool {
+    let replica = |node: &ASTNode<'_>| match node {
+        ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _)) => {
+            matches!(call.name.as_str(), "replica" | "replicas")
+        }
+        _ => false,
+    };
+    let declared = |node: &ASTNode<'_>| match node {
+        ASTNode::Stmt(Stmt::Var(variable, ..)) => variable.0.name == name,
+        _ => false,
+    };
+    path.iter().any(declared) && path.iter().any(replica)
 }
 
 /// The value of an expression that is a plain literal.

@@ -15,6 +15,7 @@ use super::failure::{Failure, Outcome, Spot};
 use super::observe;
 use super::options::Options;
 use super::session::ExplicitPort;
+use super::traps;
 use super::values::{MonitorHandle, NodeHandle, TimeSpan};
 use super::words::{Opt, Place, Takes, Word, option, optional, required};
 use crate::plan::{EngineChoice, Monitor, MonitorId, Node, NodeId, NodeKind, RestartPolicy};
@@ -219,7 +220,7 @@ fn sentinels(call: &mut Call<'_>) -> Outcome {
 /// Declares a program of the user's.
 fn process(call: &mut Call<'_>) -> Outcome {
     let name = call.text(0).to_string();
-    check_unique_name(call, &name)?;
+    check_unique_name(call, &name, None)?;
     let options = call.options(1)?;
     let command = options.get("command").and_then(|value| value.clone().into_array().ok());
     let command: Vec<String> = command.unwrap_or_default().iter().map(ToString::to_string).collect();
@@ -305,15 +306,20 @@ fn declare(
     options: &Options,
     offset: i64,
 ) -> Outcome<NodeHandle> {
-    check_unique_name(call, &name)?;
+    check_unique_name(call, &name, followed(&kind))?;
     let defaults = call.session.state.borrow().defaults.clone();
     let given = options.clone().or(&defaults);
     let config_defaults = if kind == NodeKind::Sentinel { "sentinel_config" } else { "config" };
     let ip = address(call, &given)?;
     let engine = engine(call, options, &given)?;
     let config = config(call, options, defaults.get(config_defaults), &kind)?;
-    if engine == EngineChoice::Topple {
-        check_with_engine(call, options, &config)?;
+    match &engine {
+        EngineChoice::Topple => check_with_engine(call, options, &config)?,
+        EngineChoice::Path(_) => traps::unknown_directives(call, options, &engine, &config),
+    }
+    let data = data(call, options)?;
+    if kind == NodeKind::Master {
+        traps::ignored_dump(call, options, &config, data.as_deref());
     }
     let node = Node {
         port: port(call, &name, &kind, ip, options, offset)?,
@@ -321,7 +327,7 @@ fn declare(
         engine,
         config,
         env: env(options, defaults.get("env")),
-        data: data(call, options)?,
+        data,
         restart: restart(&given),
         position: call.session.place(call.context),
         name,
@@ -330,14 +336,27 @@ fn declare(
     Ok(add(call, node))
 }
 
-fn check_unique_name(call: &Call<'_>, name: &str) -> Outcome<()> {
-    let line = {
+/// The node that a new one follows.
+fn followed(kind: &NodeKind) -> Option<NodeId> {
+    match kind {
+        NodeKind::Replica { of } => Some(*of),
+        _ => None,
+    }
+}
+
+fn check_unique_name(call: &Call<'_>, name: &str, follows: Option<NodeId>) -> Outcome<()> {
+    let known = {
         let state = call.session.state.borrow();
-        state.plan.nodes.iter().find(|node| node.name == name).map(|node| node.position.line)
+        let known = state.plan.nodes.iter().position(|node| node.name == name);
+        known.map(|index| (NodeId(index as u32), state.plan.nodes[index].position.line))
     };
-    let Some(line) = line else { return Ok(()) };
-    let failure = Failure::new(call.spot(0), format!("there are two nodes named `{name}`"))
-        .note(format!("the other one is declared at line {line}"));
+    let Some((id, line)) = known else { return Ok(()) };
+    let failure = match follows == Some(id) {
+        true => Failure::new(call.spot(0), format!("`{name}` would be a replica of itself"))
+            .note(format!("`{name}` is declared at line {line}: give its replica a name of its own")),
+        false => Failure::new(call.spot(0), format!("there are two nodes named `{name}`"))
+            .note(format!("the other one is declared at line {line}")),
+    };
     call.session.mistake(call.context, failure)
 }
 
@@ -387,6 +406,10 @@ fn port(
             format!("port {port} is taken twice: `{name}` wants it, and `{holder}` has it"),
         )
         .note(format!("`{holder}` is declared at line {line}"));
+        let master = followed(kind).and_then(|id| call.session.handle(id));
+        let itself = master.filter(|master| master.node.name == holder);
+        let failure = failure
+            .note(itself.map(|_| format!("`{name}` follows `{holder}`: it would be a replica of itself")));
         call.session.mistake(call.context, failure)?;
     }
     Ok(port)
@@ -414,17 +437,8 @@ fn engine(call: &Call<'_>, options: &Options, given: &Options) -> Outcome<Engine
     if text == "topple" {
         return Ok(EngineChoice::Topple);
     }
-    let path = if text.contains('/') {
-        let found = call.session.script.resolve_program(&text);
-        if let Some(trouble) = found.trouble {
-            let spot = options.get("engine").map_or(Spot::Call, |_| options.value_spot("engine"));
-            call.session.warn(call.context, Failure::new(spot, format!("engine: {trouble}")));
-        }
-        found.path
-    } else {
-        PathBuf::from(text.as_str())
-    };
-    Ok(EngineChoice::Path(path))
+    let spot = options.get("engine").map_or(Spot::Call, |_| options.value_spot("engine"));
+    Ok(EngineChoice::Path(traps::program(call, "engine", spot, &text)))
 }
 
 /// The node's directives, with those of `defaults` where it says nothing itself.

@@ -58,6 +58,8 @@ pub(crate) enum Spot {
     Inner(usize, String, String),
     /// The value of an option.
     Value(usize, String),
+    /// An element of the array that is the value of an option.
+    Element(usize, String, usize),
 }
 
 /// A halt on its way out, with its place: Rhai puts the place of each caller on what cannot be caught.

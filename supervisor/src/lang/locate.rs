@@ -55,6 +55,16 @@ fn place(arguments: &[Option<&Expr>], spot: &Spot) -> Option<Position> {
             }
             other => Some(other.start_position()),
         },
+        Spot::Element(index, key, element) => match expression(*index)? {
+            Expr::Map(map, _) => {
+                let (_, value) = map.0.iter().find(|(name, _)| name.name == *key)?;
+                match value {
+                    Expr::Array(array, _) => array.get(*element).map(Expr::start_position),
+                    other => Some(other.start_position()),
+                }
+            }
+            other => Some(other.start_position()),
+        },
         Spot::Value(index, key) => match expression(*index)? {
             Expr::Map(map, _) => {
                 map.0.iter().find(|(name, _)| name.name == *key).map(|(_, value)| value.start_position())

@@ -20,6 +20,7 @@ mod directives;
 mod engine;
 mod explain;
 pub(crate) mod failure;
+pub(crate) mod foreign;
 mod handle;
 mod import;
 mod judge;
@@ -37,6 +38,7 @@ pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 mod topology;
+mod traps;
 mod values;
 pub(crate) mod wait;
 mod words;
@@ -51,7 +53,7 @@ pub use diagnostic::{Diagnostic, Severity, render_all};
 pub use reference::reference;
 pub use script::{OpenError, Script};
 
-use crate::plan::{EngineChoice, NodeKind, Plan};
+use crate::plan::{EngineChoice, Plan};
 use crate::ports::{CountedPorts, PortAllocator, RecordedPorts};
 use failure::{Halt, halt_in};
 use session::{Running, Session};
@@ -117,7 +119,7 @@ fn declare_all(
 ) -> Result<Rc<Session>, Vec<Diagnostic>> {
     let session = Rc::new(Session::new(script.clone(), inputs.clone(), ports, None));
     match run_script(&session) {
-        Ok(()) => whole_plan_mistakes(&session),
+        Ok(()) => traps::whole_plan(&session),
         Err(error) => {
             let diagnostic = match halt_in(&error) {
                 Some(halted) => explain_halt(&session, &error, &halted.halt),
@@ -149,41 +151,6 @@ fn run_script_with(session: &Rc<Session>, engine: &rhai::Engine) -> Result<(), B
         session.add_source(script.name(), script.name().to_owned(), script.source().to_owned(), ast.clone());
     session.check_source(&source);
     engine.run_ast_with_scope(&mut Scope::new(), &ast)
-}
-
-/// What is wrong with the plan as a whole, once everything is declared.
-fn whole_plan_mistakes(session: &Session) {
-    let (given, declared) = (&session.inputs.params, session.state.borrow().plan.params.clone());
-    for (message, hint) in topology::undeclared_params(given, &declared) {
-        session.add_mistake(Diagnostic::about(session.script.name(), message).note(hint));
-    }
-    let plan = session.state.borrow().plan.clone();
-    for (index, node) in plan.nodes.iter().enumerate() {
-        let watched = |monitor: &crate::plan::Monitor| {
-            monitor.sentinels.iter().any(|sentinel| sentinel.0 as usize == index)
-        };
-        if node.kind == NodeKind::Sentinel && !plan.monitors.iter().any(watched) {
-            let message = format!("the sentinel `{}` monitors nothing", node.name);
-            let hint = "say what it watches: `monitor(sentinels, name, master)`";
-            session.add_mistake(at_node(session, node, message).note(hint.to_owned()));
-        }
-        for (directive, value) in &node.config {
-            if value.split([' ', '\n']).any(|word| word == "localhost") {
-                let message =
-                    format!("`{directive}` of `{}` says localhost; the nodes are at {}", node.name, node.ip);
-                let hint = "sentinels and replicas tell nodes apart by address: say the address";
-                session.add_mistake(at_node(session, node, message).note(hint.to_owned()));
-            }
-        }
-    }
-}
-
-fn at_node(session: &Session, node: &crate::plan::Node, message: String) -> Diagnostic {
-    let place = &node.position;
-    let position = rhai::Position::new(place.line as u16, place.column as u16);
-    let sources = session.sources();
-    let text = sources.iter().find(|source| source.file == place.file).map_or("", |s| s.text.as_str());
-    Diagnostic::at(Severity::Warning, &place.file, text, position, message)
 }
 
 /// A halt while only declaring: the top level does not end.

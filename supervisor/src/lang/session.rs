@@ -180,6 +180,21 @@ impl Session {
         }
     }
 
+    /// Notes a warning, unless the same has been said of another call.
+    pub(crate) fn warn_once(&self, context: &NativeCallContext<'_>, failure: Failure) {
+        let said = self.state.borrow().mistakes.iter().any(|known| known.message == failure.message);
+        if !said {
+            self.warn(context, failure);
+        }
+    }
+
+    /// Notes a warning about a call that is over.
+    pub(crate) fn warn_at(&self, place: &Place, failure: Failure) {
+        let position = Position::new(place.line as u16, place.column as u16);
+        let source = self.sources().into_iter().find(|source| source.file == place.file);
+        self.add_mistake(self.diagnose(source.as_deref(), position, Severity::Warning, failure));
+    }
+
     /// Notes what can be said about a source without running it.
     pub(crate) fn check_source(&self, source: &Source) {
         if self.running.is_some() {
@@ -191,12 +206,13 @@ impl Session {
     }
 
     /// Notes a diagnostic unless one was noted for the same place: what the walk over the tree says of a
-    /// call, its evaluation says again in other words.
+    /// call, its evaluation says again in other words. There may be several warnings for one place.
     pub(crate) fn add_mistake(&self, diagnostic: Diagnostic) {
         let place = |d: &Diagnostic| (d.severity, d.file.clone(), d.line, d.column);
         let here = place(&diagnostic);
         let same = |known: &Diagnostic| {
-            place(known) == here && (diagnostic.line > 0 || known.message == diagnostic.message)
+            let mistake = diagnostic.line > 0 && diagnostic.severity == Severity::Error;
+            place(known) == here && (mistake || known.message == diagnostic.message)
         };
         let mistakes = &mut self.state.borrow_mut().mistakes;
         if !mistakes.iter().any(same) {

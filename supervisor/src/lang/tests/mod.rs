@@ -3,6 +3,7 @@
 mod declaring;
 mod imports;
 mod rhai_terms;
+mod traps;
 mod wrong_calls;
 mod wrong_topologies;
 

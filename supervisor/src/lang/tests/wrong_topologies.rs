@@ -37,6 +37,7 @@ param("p", 2);
              3 | replicas("r", m, 2, #{ port: 6378 });
                |                              ^^^^
                = `m` is declared at line 1
+               = `r2` follows `m`: it would be a replica of itself
 
             error: there are two experiments named "e"
               --> t.rhai:5:12
@@ -159,6 +160,7 @@ sentinel("idle");
                |
              1 | let m = master("m", #{ config: #{ "replica-announce-ip": "localhost" }, engine: "/nowhere/redis-server" });
                |                                                                                 ^^^^^^^^^^^^^^^^^^^^^^^
+               = install it (Debian: apt-get install redis-server), or name another server in the option `engine`
 
             warning: 2 sentinels are an even number
               --> t.rhai:3:9
@@ -235,7 +237,7 @@ master("n");
 fn topple_s_engine_is_asked_about_its_directives() {
     check(
         r#"let m = master("m", #{ config: #{ maxmemry: "64mb", hz: "often", appendonly: "no", save: "900" } });
-let other = master("other", #{ engine: "redis-server", config: #{ "io-uring": "yes" } });
+let other = master("other", #{ engine: "/bin/sh", config: #{ "io-uring": "yes" } });
 defaults(#{ config: #{ "timeot": 0 } });
 replica("r", m);
 "#,
