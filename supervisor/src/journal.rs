@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::history::{During, Event, HISTORY_VERSION, History, Moment, What};
 use crate::plan::Plan;
+use crate::world::Heard;
 
 /// Called for every event.
 pub type Listener = Box<dyn Fn(&Event)>;
@@ -142,6 +143,11 @@ impl Journal {
         let events = self.0.events.borrow();
         let found = events.get(first..).unwrap_or_default().iter().filter_map(pick).collect();
         (found, events.len())
+    }
+
+    /// The place behind everything that has happened.
+    pub fn heard_by_now(&self) -> Heard {
+        Heard(self.0.events.borrow().len())
     }
 
     /// The events from the `first`-th on.

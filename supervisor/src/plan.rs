@@ -117,6 +117,34 @@ impl Plan {
     }
 }
 
+/// The ids that names have in a plan. A script that is evaluated anew while its topology is up declares in another
+/// order; its names tell who is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ids {
+    nodes: BTreeMap<String, NodeId>,
+    monitors: BTreeMap<String, MonitorId>,
+}
+
+impl Ids {
+    /// Those of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            nodes: plan.node_ids().map(|id| (plan.node(id).name.clone(), id)).collect(),
+            monitors: plan.monitors_in_force().map(|(id, monitor)| (monitor.name.clone(), id)).collect(),
+        }
+    }
+
+    /// The id of the node that is declared as the `place`-th.
+    pub fn node(&self, name: &str, place: usize) -> NodeId {
+        self.nodes.get(name).copied().unwrap_or(NodeId(place as u32))
+    }
+
+    /// The id of the monitored master that is declared as the `place`-th.
+    pub fn monitor(&self, name: &str, place: usize) -> MonitorId {
+        self.monitors.get(name).copied().unwrap_or(MonitorId(place as u32))
+    }
+}
+
 /// The network the nodes live on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

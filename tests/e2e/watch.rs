@@ -279,6 +279,84 @@ fn imports_and_programs_are_followed_in_the_background_too() {
 }
 
 #[test]
+fn handlers_are_those_of_the_script_as_it_is_now() {
+    let place = Place::new();
+    let mut script = Script::new(free_ports(20));
+    script.more =
+        "on_event(\"+switch-master\", #{ from: ss[0] }, |e| { sleep(\"1s\"); print(\"the first ends\"); });"
+            .to_owned();
+    let mut running = up(&place, &script);
+    ok(&place, &["kill", "m"]);
+    running.wait_for("+switch-master", LIMIT);
+    // A node in front of all others, so that everybody's place in the script is another; the handler that runs
+    // comes to its end.
+    script.more = "on_ready(|| print(\"not again\"));\n\
+                   on_event(\"+sdown\", #{ from: ss[0] }, |e| { print(`${e.node.name} heard it`); m.start(); });"
+        .to_owned();
+    let front = format!("let front = master(\"front\", #{{ port: {} }});\nlet m =", script.port + 9);
+    place.write("t.rhai", &script.text().replace("let m =", &front));
+    running.wait_for("its handlers begin anew, as the script has them now; `on_ready` runs when", LIMIT);
+    running.wait_for("the first ends", LIMIT);
+    await_output(&place, &["status"], "m      running");
+    ok(&place, &["kill", "r1"]);
+    running.wait_for("s1 heard it", LIMIT);
+    // One with a mistake leaves them as they are; one without handlers has none.
+    place.write("t.rhai", &script.text().replace("m.start()", "m.strat()"));
+    running.wait_for("did you mean `start`?", LIMIT);
+    ok(&place, &["start", "r1"]);
+    await_output(&place, &["cli", "s1", "SENTINEL", "CKQUORUM", "mm"], "OK");
+    ok(&place, &["kill", "r2"]);
+    running.wait_for("s1 heard it", LIMIT);
+    script.more.clear();
+    place.write("t.rhai", &script.text().replace("let m =", &front));
+    running.wait_for("its handlers listen no more", LIMIT);
+    assert!(!running.saw("not again"));
+    down(&place, running);
+}
+
+#[test]
+fn a_process_restarts_when_a_file_that_it_names_changes() {
+    let place = Place::new();
+    let port = free_ports(2);
+    let app = |says: &str| format!("echo {says}\nexec sleep 1000\n");
+    let process = "process(\"p\", #{ command: [\"sh\", \"app.txt\"], ready: \"listening\" });";
+    place.write("app.txt", &app("listening first"));
+    place.write("t.rhai", &format!("let m = master(\"m\", #{{ port: {port} }});\n{process}\n"));
+    let mut running = place.start(&["up", "t.rhai", "--watch"]);
+    running.wait_for("Ctrl-C stops the topology", LIMIT);
+    place.write("app.txt", &app("listening second"));
+    running.wait_for("~ restarts: app.txt has changed", LIMIT);
+    running.wait_for("runs with the changed app.txt", LIMIT);
+    assert!(ok(&place, &["logs", "p"]).contains("listening second"));
+    // One that is wrong ends by itself; the next one has it start again.
+    place.write("app.txt", "echo oh no; exit 3\n");
+    running.wait_for("does not come up with the changed app.txt", LIMIT);
+    running.wait_for("oh no", LIMIT);
+    place.write("app.txt", &app("listening third"));
+    running.wait_for("~ starts: app.txt has changed", LIMIT);
+    running.wait_for("runs with the changed app.txt", LIMIT);
+    // One that its user has stopped stays so.
+    ok(&place, &["stop", "p"]);
+    place.write("app.txt", &app("listening fourth"));
+    running.wait_for("it is down, and starts with it", LIMIT);
+    ok(&place, &["start", "p"]);
+    await_output(&place, &["logs", "p"], "listening fourth");
+    fs::remove_file(place.path().join("app.txt")).expect("removed");
+    running.wait_for("app.txt is gone: nothing restarts", LIMIT);
+    place.write("app.txt", &app("listening fifth"));
+    running.wait_for("runs with the changed app.txt", LIMIT);
+    // A file that it writes itself does not have it restart for ever.
+    place.write("out.txt", "");
+    let writes = process
+        .replace("\"app.txt\"]", "\"-c\", \"echo listening; date +%N | tee out.txt; exec sleep 1000\"]");
+    place.write("t.rhai", &format!("let m = master(\"m\", #{{ port: {port} }});\n{writes}\n"));
+    running.wait_for("restarts: its command is another", LIMIT);
+    running
+        .wait_for("out.txt changes after every restart: it is not watched until the script changes", LIMIT);
+    down(&place, running);
+}
+
+#[test]
 fn real_servers_and_sentinels_are_changed_too() {
     let place = Place::new();
     let server = on_path("redis-server");

@@ -17,6 +17,7 @@ use crate::experiment::Cause;
 use crate::experiment::living::NotReady;
 use crate::history::What;
 use crate::interrupt::CTRL_C;
+use crate::lang::Inputs;
 use crate::launch::shell_line;
 use crate::plan::{NodeKind, Plan};
 use crate::replan::apply::Living;
@@ -114,7 +115,8 @@ async fn serve(
         }
     };
     let window = if options.plain { Window::none() } else { Window::open(&live, &prepared, shown) };
-    let handlers = match bring_up(&live, &prepared, foreground.as_ref()).await {
+    let mut follower = options.watch.then(|| follower(&live, &prepared));
+    let mut handlers = match bring_up(&live, &prepared, foreground.as_ref()).await {
         Ok(handlers) => handlers,
         Err(error) => {
             window.close().await;
@@ -134,7 +136,7 @@ async fn serve(
     if let Some(Err(error)) = foreground.map(|foreground| foreground.ready(live.dir.path())) {
         complain(&format!("topple: cannot go into the background: {error}"));
     }
-    let (reason, code) = keep_up(&live, &prepared, options.watch, &mut down).await;
+    let (reason, code) = keep_up(&live, &prepared.inputs, follower.as_mut(), &mut handlers, &mut down).await;
     window.close().await;
     print(&format!("\n{reason}\n"));
     drop(handlers);
@@ -204,8 +206,9 @@ async fn not_up(live: Live, error: &NotUp, keep: bool) -> ExitCode {
 /// Returns when the topology is to go down: why, and the exit code.
 async fn keep_up(
     live: &Live,
-    prepared: &Prepared,
-    watch: bool,
+    inputs: &Inputs,
+    follower: Option<&mut Follower>,
+    handlers: &mut Handlers,
     down: &mut mpsc::UnboundedReceiver<()>,
 ) -> (String, u8) {
     let lost = async {
@@ -214,10 +217,11 @@ async fn keep_up(
         }
     };
     let followed = async {
-        if watch {
-            follower(live, prepared).follow().await;
+        let Some(follower) = follower else { return std::future::pending().await };
+        loop {
+            let script = follower.until_other_handlers().await;
+            handlers.replace(live, (*script).clone(), inputs.clone()).await;
         }
-        std::future::pending::<()>().await;
     };
     tokio::select! {
         () = followed => unreachable!("it goes on for as long as it is polled"),

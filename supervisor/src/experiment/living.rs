@@ -1,13 +1,14 @@
 //! The handlers of a topology that is up, without an experiment.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use super::{Cause, Ending, running};
+use crate::lang::session::Running;
 use crate::lang::{Diagnostic, Inputs, Script, run_handlers};
-use crate::plan::Plan;
-use crate::world::{Begun, World};
+use crate::plan::{Ids, Plan};
+use crate::world::{Begun, Heard, World};
 
 /// Why `on_ready` has failed.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +19,15 @@ pub struct NotReady {
     pub diagnostic: Option<Diagnostic>,
 }
 
+/// What handlers find when they begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// A fresh topology that has just become ready.
+    Fresh,
+    /// One that lives already; others have heard everything before this place.
+    Instead(Heard),
+}
+
 /// Runs a script's handlers on a world whose topology is ready, until the world ends: first those for
 /// readiness, of which `ready` learns how they ended, then those for events as they come. What an event's
 /// handler fails with goes to `tell`, and the next event has its handlers run all the same.
@@ -26,10 +36,19 @@ pub fn live(
     inputs: &Inputs,
     plan: &Plan,
     world: &Rc<RefCell<dyn World>>,
+    beginning: Beginning,
     ready: impl FnOnce(Result<(), NotReady>),
     mut tell: impl FnMut(Diagnostic),
 ) {
-    let running = running(&Rc::new(plan.clone()), world, None, Begun::Fresh);
+    let (begun, heard) = match beginning {
+        Beginning::Fresh => (Begun::Fresh, Heard::default()),
+        Beginning::Instead(heard) => (Begun::GoesOn, heard),
+    };
+    let running = Running {
+        ids: Ids::of(plan),
+        heard: Cell::new(heard),
+        ..running(&Rc::new(plan.clone()), world, None, begun)
+    };
     run_handlers(
         script,
         inputs,

@@ -20,7 +20,7 @@ use crate::lang::failure::{FailureKind, Halt, failure_in, halt_in};
 use crate::lang::session::{Running, Session};
 use crate::lang::wait::LOG_NOTE;
 use crate::lang::{Diagnostic, Inputs, Script, evaluate, nearest_experiment, run_repeat};
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, Ids, Plan};
 use crate::ports::RecordedPorts;
 use crate::world::{Begun, World, WorldError};
 
@@ -178,6 +178,7 @@ fn running(plan: &Rc<Plan>, world: &Rc<RefCell<dyn World>>, target: Option<Durin
         target,
         begun,
         expected: plan.clone(),
+        ids: Ids::default(),
         inside: Cell::new(false),
         handling: Cell::new(false),
         heard: Cell::default(),

@@ -18,7 +18,7 @@ use super::session::ExplicitPort;
 use super::traps;
 use super::values::{MonitorHandle, NodeHandle, TimeSpan};
 use super::words::{Opt, Place, Takes, Word, option, optional, required};
-use crate::plan::{EngineChoice, Monitor, MonitorId, Node, NodeId, NodeKind, RestartPolicy};
+use crate::plan::{EngineChoice, Monitor, Node, NodeId, NodeKind, RestartPolicy};
 
 pub(crate) const PORT: Opt = option(
     "port",
@@ -252,7 +252,8 @@ fn process(call: &mut Call<'_>) -> Outcome {
 /// Puts a node into the plan.
 fn add(call: &Call<'_>, node: Node) -> NodeHandle {
     let mut state = call.session.state.borrow_mut();
-    let handle = NodeHandle { id: NodeId(state.nodes.len() as u32), node: Rc::new(node.clone()) };
+    let id = call.session.ids().node(&node.name, state.nodes.len());
+    let handle = NodeHandle { id, node: Rc::new(node.clone()) };
     state.plan.nodes.push(node);
     state.nodes.push(handle.clone());
     handle
@@ -348,7 +349,7 @@ fn check_unique_name(call: &Call<'_>, name: &str, follows: Option<NodeId>) -> Ou
     let known = {
         let state = call.session.state.borrow();
         let known = state.plan.nodes.iter().position(|node| node.name == name);
-        known.map(|index| (NodeId(index as u32), state.plan.nodes[index].position.line))
+        known.map(|index| (state.nodes[index].id, state.plan.nodes[index].position.line))
     };
     let Some((id, line)) = known else { return Ok(()) };
     let failure = match follows == Some(id) {
@@ -536,7 +537,7 @@ fn monitor(call: &mut Call<'_>) -> Outcome {
         position: call.session.place(call.context),
     };
     let mut state = call.session.state.borrow_mut();
-    let id = MonitorId(state.plan.monitors.len() as u32);
+    let id = call.session.ids().monitor(&name, state.plan.monitors.len());
     state.plan.monitors.push(declared);
     Ok(Dynamic::from(MonitorHandle { id, name }))
 }

@@ -15,7 +15,7 @@ use super::values::EventValue;
 use super::words::{Place, Takes, Word, option, optional, required};
 use crate::history::Moment;
 use crate::plan::{Handler, On};
-use crate::world::{Heard, Listening, Observation, Query, SeenEvent, Wait, Waited, WorldError};
+use crate::world::{Begun, Heard, Listening, Observation, Query, SeenEvent, Wait, Waited, WorldError};
 
 /// The words of this module.
 pub(crate) const WORDS: &[Word] = &[
@@ -139,11 +139,15 @@ pub(crate) fn wait(call: &Call<'_>, running: &Running, wait: Wait) -> Outcome<Wa
     }
 }
 
-/// A topology that is up is ready: from here on its handlers live.
+/// A topology that is up is ready: from here on its handlers live. Those that come instead of others listen from
+/// where the others ceased, and the topology is not a fresh one to them.
 pub(crate) fn begin_to_live(session: &Rc<Session>, engine: &Engine) -> Result<(), Box<EvalAltResult>> {
     let Some(running) = &session.running else { return Ok(()) };
     running.inside.set(true);
-    topology_is_ready(session, engine, running)
+    match running.begun {
+        Begun::Fresh => topology_is_ready(session, engine, running),
+        Begun::GoesOn => Ok(()),
+    }
 }
 
 /// Runs handlers for as long as the world lasts. Gives each error, and goes on after it.

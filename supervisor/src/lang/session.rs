@@ -19,7 +19,7 @@ use super::script::Script;
 use super::values::NodeHandle;
 use super::{Inputs, locate};
 use crate::history::{During, Moment};
-use crate::plan::{NodeId, Plan, Position as Place};
+use crate::plan::{Ids, NodeId, Plan, Position as Place};
 use crate::ports::PortAllocator;
 use crate::world::{Begun, Heard, World};
 
@@ -70,6 +70,8 @@ pub(crate) struct Running {
     pub(crate) begun: Begun,
     /// The plan that the evaluation must reproduce.
     pub(crate) expected: Rc<Plan>,
+    /// The ids that what is declared has in the world; without one, its place in the script is its id.
+    pub(crate) ids: Ids,
     /// Whether a body runs now, the experiment's or a handler's.
     pub(crate) inside: Cell<bool>,
     /// Whether it is a handler's.
@@ -133,6 +135,11 @@ impl Session {
     pub(crate) fn source(&self, name: Option<&str>) -> Option<Rc<Source>> {
         let sources = self.sources.borrow();
         name.and_then(|name| sources.get(name)).or_else(|| sources.get(self.script.name())).cloned()
+    }
+
+    /// The ids that names have in the world.
+    pub(crate) fn ids(&self) -> Ids {
+        self.running.as_ref().map(|running| running.ids.clone()).unwrap_or_default()
     }
 
     /// Every source.
@@ -307,7 +314,7 @@ impl Session {
 
     /// The handle of a node.
     pub(crate) fn handle(&self, id: NodeId) -> Option<NodeHandle> {
-        self.state.borrow().nodes.get(id.0 as usize).cloned()
+        self.state.borrow().nodes.iter().find(|handle| handle.id == id).cloned()
     }
 
     /// Notes that a word is called here.

@@ -128,8 +128,21 @@ fn tell(living: &Living, stage: ReloadStage, text: &str) {
     living.journal.record(What::Reload { stage, node: None, text: text.to_owned() });
 }
 
+/// Ends a process, if it runs, and starts it with the same command.
+pub(super) async fn run_anew(living: &Living, id: NodeId) -> Result<(), WorldError> {
+    let plan = living.journal.plan();
+    if living.nodes.runs(id).is_ok() {
+        living.nodes.stop(id).await?;
+    }
+    living.stages.begin_log(id);
+    living.nodes.start(id).await?;
+    // As one that joins: it is waited for also when it has ended at once.
+    let difference = Difference { added: vec![id], ..Difference::default() };
+    Way { living, from: &plan, to: &plan, difference: &difference }.settle(&[id]).await
+}
+
 /// The error with the log lines that explain it.
-fn describe(error: &WorldError) -> String {
+pub(super) fn describe(error: &WorldError) -> String {
     match error {
         WorldError::Unreachable { reason, node, log } => {
             let lines: Vec<String> = log.iter().map(|line| format!("\n    {line}")).collect();

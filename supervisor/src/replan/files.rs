@@ -21,6 +21,8 @@ const SETTLED: Duration = Duration::from_millis(60);
 const SETTLE_LIMIT: Duration = Duration::from_secs(2);
 /// A file that is gone or empty may be about to be written.
 const GRACE: Duration = Duration::from_secs(1);
+/// A program above this size is not read at every look.
+const LARGE_BYTES: u64 = 1 << 20;
 /// How often files are looked at without a notice.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
 
@@ -39,10 +41,16 @@ impl Seen {
         Self { bytes: text.map(String::into_bytes), runnable: false }
     }
 
-    /// What is there now.
+    /// What is there now. Of a large program only size and time are looked at.
     fn now(path: &Path, kind: Kind) -> Self {
-        let mode = std::fs::metadata(path).map_or(0, |data| data.permissions().mode());
-        Self { bytes: std::fs::read(path).ok(), runnable: kind == Kind::Program && mode & 0o111 != 0 }
+        let data = std::fs::metadata(path).ok();
+        let mode = data.as_ref().map_or(0, |data| data.permissions().mode());
+        let large = data.filter(|data| kind == Kind::Program && data.len() > LARGE_BYTES);
+        let bytes = match large {
+            Some(data) => Some(format!("{} {:?}", data.len(), data.modified().ok()).into_bytes()),
+            None => std::fs::read(path).ok(),
+        };
+        Self { bytes, runnable: kind == Kind::Program && mode & 0o111 != 0 }
     }
 
     fn is_void(&self) -> bool {

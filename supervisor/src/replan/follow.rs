@@ -2,17 +2,22 @@
 //! carried out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::apply::{Applied, Living, apply};
+use super::apply::{Applied, Living, apply, describe, run_anew};
 use super::difference::difference;
 use super::files::{Files, Seen};
 use super::ports::KeptPorts;
+use super::process_files::ProcessFiles;
 use crate::history::{ReloadStage, What};
 use crate::lang::{Evaluation, Inputs, Script, evaluate, render_all};
-use crate::plan::Plan;
+use crate::plan::{NodeId, On, Plan};
 use crate::ports::SystemPorts;
+use crate::world::ProcessState;
+
+/// Said when a change is not made.
+const STAYS: &str = "the topology stays as it is";
 
 /// A script with the topology that was made from it.
 pub struct Follower {
@@ -24,28 +29,116 @@ pub struct Follower {
     shown: (String, Vec<String>),
     /// Files of the last evaluation without mistakes.
     files: BTreeSet<PathBuf>,
+    process_files: ProcessFiles,
+    watched: Files,
+    /// What came of the last change of the script.
+    tried: Applied,
 }
 
 impl Follower {
-    /// Follows the script that `evaluation` came from.
+    /// Follows the script that `evaluation` came from. What a process has at its start is what later is compared
+    /// with: a follower is there before the topology is.
     pub fn new(living: Living, inputs: Inputs, script: Rc<Script>, evaluation: &Evaluation) -> Self {
         let shown = (render_all(&evaluation.warnings, false), evaluation.printed.clone());
         let files = script.files().into_keys().collect();
-        Self { living, inputs, script, shown, files }
+        let (process_files, watched) = (ProcessFiles::default(), Files::new());
+        let tried = Applied::Nothing;
+        let mut follower = Self { living, inputs, script, shown, files, process_files, watched, tried };
+        follower.watch(&follower.living.journal.plan());
+        follower
     }
 
-    /// Follows it for as long as it is polled.
-    pub async fn follow(mut self) {
-        let mut files = Files::new();
-        let mut tried = Applied::Nothing;
+    /// Watches the files of a plan, and of the script.
+    fn watch(&mut self, plan: &Plan) {
+        let (scripts, programs) = (self.scripts(), self.programs());
+        let followed = scripts.keys().chain(&programs).cloned().collect();
+        self.process_files.update(plan, &followed);
+        let of_processes = self.process_files.paths().cloned();
+        self.watched.watch(scripts, programs.into_iter().chain(of_processes).collect());
+    }
+
+    /// Follows it until it is another one that has handlers, or had: they are to be begun anew from it, and it is
+    /// to be followed on. Must be polled to its end.
+    pub async fn until_other_handlers(&mut self) -> Rc<Script> {
         loop {
-            files.watch(self.scripts(), self.programs());
-            if tried == Applied::TakenBack {
-                files.count_every_save();
+            self.watch(&self.living.journal.plan());
+            if self.tried == Applied::TakenBack {
+                self.watched.count_every_save();
             }
-            let changed = files.changed().await;
-            let programs_alone = changed.iter().all(|path| self.programs().contains(path));
-            tried = self.reload(programs_alone).await;
+            let changed = self.watched.changed().await;
+            let (scripts, programs) = (self.scripts(), self.programs());
+            let is_script = |path: &&PathBuf| scripts.contains_key(*path) || programs.contains(*path);
+            let of_script: Vec<&PathBuf> = changed.iter().filter(is_script).collect();
+            let concerned = self.process_files.concerned(&changed);
+            let before: Vec<_> = concerned.keys().map(|&id| (id, self.living.nodes.state(id))).collect();
+            let mut anew = None;
+            if !of_script.is_empty() {
+                let programs_alone = of_script.iter().all(|path| programs.contains(*path));
+                self.process_files.begin_anew();
+                anew = self.reload(programs_alone).await;
+            }
+            // One that the script's change has started anew has its files, too.
+            for (id, state) in before {
+                if self.living.nodes.state(id) == state {
+                    self.run_anew(id, &concerned[&id]).await;
+                }
+            }
+            if let Some(script) = anew {
+                return script;
+            }
+        }
+    }
+
+    /// A process starts anew, because a file of it is another.
+    async fn run_anew(&mut self, id: NodeId, path: &Path) {
+        let Living { journal, nodes, .. } = &self.living;
+        let tell = |stage, text| {
+            journal.record(What::Reload { stage, node: Some(id), text });
+        };
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        if !journal.plan().node_ids().any(|other| other == id) {
+            return;
+        }
+        let ends = journal.search(|event| match event.what {
+            What::Exited { node, expected, .. } if node == id => Some(expected),
+            _ => None,
+        });
+        let verb = match nodes.state(id) {
+            _ if !path.is_file() => {
+                return tell(ReloadStage::Told, format!("{file} is gone: nothing restarts"));
+            }
+            ProcessState::Running(_) => "restarts",
+            ProcessState::Paused(_) => {
+                return tell(
+                    ReloadStage::Told,
+                    format!("{file} has changed; it is paused, and goes on as it is"),
+                );
+            }
+            // It may be this file that it has failed of.
+            ProcessState::Ended(_) if ends.last() == Some(&false) => "starts",
+            ProcessState::Ended(_) | ProcessState::NotStarted => {
+                return tell(
+                    ReloadStage::Told,
+                    format!("{file} has changed; it is down, and starts with it"),
+                );
+            }
+        };
+        if !self.process_files.may_restart(path, journal.now()) {
+            let text =
+                format!("{file} changes after every restart: it is not watched until the script changes");
+            return tell(ReloadStage::Told, text);
+        }
+        tell(ReloadStage::Planned, format!("~ {verb}: {file} has changed"));
+        let began = journal.now();
+        match run_anew(&self.living, id).await {
+            Ok(()) => {
+                let took_ms = journal.now().0.saturating_sub(began.0) / 1000;
+                tell(ReloadStage::Done, format!("runs with the changed {file}, after {took_ms} ms"));
+            }
+            Err(error) => {
+                let text = format!("does not come up with the changed {file}: {}", describe(&error));
+                tell(ReloadStage::Failed, text);
+            }
         }
     }
 
@@ -74,14 +167,15 @@ impl Follower {
         self.living.journal.record(What::Reload { stage, node: None, text });
     }
 
-    async fn reload(&mut self, programs_alone: bool) -> Applied {
-        const STAYS: &str = "the topology stays as it is";
+    /// Evaluates the script anew, and carries out what it changes. Gives it when handlers are to begin anew from it.
+    async fn reload(&mut self, programs_alone: bool) -> Option<Rc<Script>> {
+        self.tried = Applied::Nothing;
         let script = match Script::open(self.script.name(), self.living.dir.path()) {
             Ok(script) => Rc::new(script),
             Err(error) => {
                 self.script = Rc::new(self.script.as_missing());
                 self.tell(ReloadStage::Refused, format!("{error}; {STAYS}"));
-                return Applied::Nothing;
+                return None;
             }
         };
         let plan = self.living.journal.plan();
@@ -94,34 +188,28 @@ impl Follower {
                 let mistakes = render_all(&mistakes, false);
                 let text = format!("has mistakes; {STAYS}\n{}", mistakes.trim_end());
                 self.tell(ReloadStage::Refused, text);
-                return Applied::Nothing;
+                return None;
             }
         };
         self.files = self.script.files().into_keys().collect();
         self.show(&evaluation);
-        let has_handlers = !plan.handlers.is_empty() || !evaluation.plan.handlers.is_empty();
-        if has_handlers && !programs_alone {
-            self.tell(ReloadStage::Told, "its handlers stay those that it came up with".to_owned());
-        }
-        self.carry_out(&plan, &evaluation.plan, programs_alone, STAYS).await
-    }
-
-    async fn carry_out(&self, plan: &Plan, wanted: &Plan, programs_alone: bool, stays: &str) -> Applied {
-        match difference(plan, wanted) {
-            Ok(difference) => {
-                if difference.is_empty() && difference.notes.is_empty() && !programs_alone {
-                    self.tell(
-                        ReloadStage::Told,
-                        "has changed, and nothing of the topology with it".to_owned(),
-                    );
-                }
-                apply(&self.living, &difference).await
-            }
+        let difference = match difference(&plan, &evaluation.plan) {
+            Ok(difference) => difference,
             Err(reasons) => {
-                self.tell(ReloadStage::Refused, format!("{}; {stays}", reasons.join("; ")));
-                Applied::Nothing
+                self.tell(ReloadStage::Refused, format!("{}; {STAYS}", reasons.join("; ")));
+                return None;
             }
+        };
+        if difference.is_empty() && difference.notes.is_empty() && !programs_alone {
+            self.tell(ReloadStage::Told, "has changed, and nothing of the topology with it".to_owned());
         }
+        let handlers = about_handlers(&plan, &evaluation.plan).filter(|_| !programs_alone);
+        if let Some(text) = &handlers {
+            self.tell(ReloadStage::Planned, (*text).to_owned());
+        }
+        self.watch(&difference.target);
+        self.tried = apply(&self.living, &difference).await;
+        handlers.filter(|_| self.tried != Applied::TakenBack).map(|_| Rc::clone(&self.script))
     }
 
     /// Shows warnings and printed lines that are other than last time.
@@ -136,5 +224,19 @@ impl Follower {
             }
         }
         self.shown = shown;
+    }
+}
+
+/// What becomes of a script's handlers when it changes, if it has some or had.
+fn about_handlers(old: &Plan, new: &Plan) -> Option<&'static str> {
+    let has_ready = new.handlers.iter().any(|handler| handler.on == On::Ready);
+    match (old.handlers.is_empty(), new.handlers.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some("- its handlers listen no more"),
+        _ if has_ready => Some(
+            "~ its handlers begin anew, as the script has them now; `on_ready` runs when the topology is brought up \
+             anew",
+        ),
+        _ => Some("~ its handlers begin anew, as the script has them now"),
     }
 }

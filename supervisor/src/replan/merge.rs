@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::plan::{Monitor, MonitorId, Node, NodeId, NodeKind, Plan};
+use crate::plan::{Monitor, MonitorId, Node, NodeId, NodeKind, On, Plan};
 
 /// `new`, in the ids of `old`.
 pub(super) fn merge(old: &Plan, new: &Plan) -> Plan {
@@ -25,6 +25,11 @@ pub(super) fn merge(old: &Plan, new: &Plan) -> Plan {
     for &id in ids.values() {
         let node = &mut merged.nodes[id.0 as usize];
         *node = told_in(node, &ids);
+    }
+    for handler in &mut merged.handlers {
+        if let On::Event { from, .. } = &mut handler.on {
+            from.iter_mut().for_each(|id| *id = ids[id]);
+        }
     }
     for (_, monitor) in new.monitors_in_force() {
         let place = merged.monitors.iter().position(|other| other.name == monitor.name);

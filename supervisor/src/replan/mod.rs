@@ -6,6 +6,7 @@
 //! - [`steps`]: what is done, in order, and how each step is taken back;
 //! - `merge`, `conf`, [`ports`]: ids, configuration files and ports that stay what they are;
 //! - [`files`]: noticing that files change;
+//! - `process_files`: the files of the user's own programs;
 //! - [`apply`]: carrying the steps out on the living topology;
 //! - [`follow`]: all of it, over and over.
 
@@ -16,6 +17,7 @@ pub mod files;
 pub mod follow;
 mod merge;
 pub mod ports;
+mod process_files;
 pub mod say;
 pub mod steps;
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Carrying out what the script asks, on the runtime's thread.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::Request;
@@ -64,12 +66,33 @@ impl Executor {
         }
     }
 
-    /// Serves the handlers of a topology that is up, until the script is gone.
-    pub async fn serve_handlers(mut self, mut requests: UnboundedReceiver<Request>) {
+    /// Serves the handlers of a topology that is up, until the script is gone or others are to take their place;
+    /// one that runs then comes to its end before. Gives what they have heard.
+    pub async fn serve_handlers(
+        mut self,
+        mut requests: UnboundedReceiver<Request>,
+        replaced: Rc<Notify>,
+    ) -> Heard {
+        let mut heard = self.journal.heard_by_now();
         while let Some(request) = requests.recv().await {
-            self.serve(request).await;
+            let listens = match &request {
+                Request::Wait(_, listening, _) if self.marks_of_experiment.is_none() => Some(listening.from),
+                _ => None,
+            };
+            match listens {
+                None => self.serve(request).await,
+                Some(from) => {
+                    heard = from;
+                    tokio::select! {
+                        biased;
+                        () = replaced.notified() => break,
+                        () = self.serve(request) => {}
+                    }
+                }
+            }
         }
         self.workloads.abort_all();
+        heard
     }
 
     /// Serves the script until it is gone; then takes the topology down. Gives whether files are to stay.

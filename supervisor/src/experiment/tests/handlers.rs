@@ -8,7 +8,7 @@ use expect_test::{Expect, expect};
 
 use super::{Selection, TOPOLOGY, failover, plan_of, run_with, show};
 use crate::experiment::fake_world::FakeWorld;
-use crate::experiment::living::{NotReady, live};
+use crate::experiment::living::{Beginning, NotReady, live};
 use crate::lang::{Inputs, Script};
 use crate::world::World;
 
@@ -147,7 +147,7 @@ fn check_living(source: &str, expected: Expect) {
         }
     };
     let tell = |trouble: crate::lang::Diagnostic| told.borrow_mut().push_str(&trouble.render(false));
-    live(&script, &Inputs::default(), &plan, &shared, ready, tell);
+    live(&script, &Inputs::default(), &plan, &shared, Beginning::Fresh, ready, tell);
     let log = world.borrow().log.join("\n");
     expected.assert_eq(&format!("{log}\n{}", told.borrow()));
 }
