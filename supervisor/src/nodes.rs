@@ -20,6 +20,8 @@ use crate::world::{ProcessState, WorldError};
 
 /// Graceful stops that take longer end by SIGKILL.
 pub const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// A node that takes longer than this to stop is told of: whoever waits sees what for.
+const QUIET_LIMIT: Duration = Duration::from_secs(2);
 
 const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
 const LAST_BACK_OFF: Duration = Duration::from_secs(5);
@@ -222,7 +224,14 @@ impl Nodes {
             // A stopped process cannot act on SIGTERM.
             let _ = self.signal(id, number, SIGCONT).await;
         }
-        if tokio::time::timeout(STOP_LIMIT, self.ended(id, number)).await.is_err() {
+        if tokio::time::timeout(QUIET_LIMIT, self.ended(id, number)).await.is_ok() {
+            return Ok(at);
+        }
+        let (quiet_s, limit_s) = (QUIET_LIMIT.as_secs(), STOP_LIMIT.as_secs());
+        let text =
+            format!("still runs {quiet_s} s after SIGTERM: it is waited for, and killed after {limit_s} s");
+        self.0.journal.record(What::Note { node: Some(id), text });
+        if tokio::time::timeout(STOP_LIMIT - QUIET_LIMIT, self.ended(id, number)).await.is_err() {
             let text = format!("did not stop within {} s and was killed", STOP_LIMIT.as_secs());
             self.0.journal.record(What::Note { node: Some(id), text });
             let _ = self.signal(id, number, SIGKILL).await;

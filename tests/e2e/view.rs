@@ -105,10 +105,64 @@ fn ctrl_c_stops_in_order_and_twice_at_once() {
     terminal.wait_for("7 of 7 nodes run", LIMIT);
     terminal.press("\x03");
     terminal.wait_for("stopping (once more ends everything at once)", LIMIT);
+    terminal.wait_for("still runs 2 s after SIGTERM: it is waited for", LIMIT);
     terminal.press("\x03");
     let status = terminal.finish(Duration::from_secs(5));
     assert_eq!(status.code(), Some(130));
     expect_restored(&mut terminal, &fresh);
+    place.expect_nothing_left(Duration::from_secs(10));
+}
+
+#[test]
+fn a_bring_up_that_is_left_says_so() {
+    let place = place(free_ports(20));
+    let text = std::fs::read_to_string(place.path().join("t.rhai")).expect("text");
+    let slow = "process(\"p\", #{ command: [\"sleep\", \"1000\"], ready: \"never\" });";
+    place.write("t.rhai", &format!("{text}{slow}\n"));
+    let fresh = Terminal::start(place.shell("true").arg("-c").arg("true"), 24, 80).modes();
+    let mut terminal = Terminal::start(&place.command(&["up", "t.rhai"]), 24, 80);
+    terminal.wait_for("7 of 7 nodes run", LIMIT);
+    terminal.press("q");
+    assert_eq!(terminal.finish(LIMIT).code(), Some(130));
+    expect_restored(&mut terminal, &fresh);
+    assert!(terminal.text().contains("left with q: ending what was started"), "{}", terminal.text());
+    place.expect_nothing_left(Duration::from_secs(10));
+}
+
+/// Sets how much address space a process may have; none: as much as it likes.
+fn limit_address_space(pid: i32, bytes: Option<u64>) {
+    let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+    let status = std::process::Command::new("prlimit")
+        .args(["--pid", &pid.to_string(), &format!("--as={limit}:unlimited")])
+        .status();
+    assert!(status.expect("prlimit starts: apt-get install util-linux").success());
+}
+
+#[test]
+fn a_panic_of_the_view_gives_the_terminal_back_before_its_message() {
+    let place = place(free_ports(20));
+    let fresh = Terminal::start(place.shell("true").arg("-c").arg("true"), 24, 80).modes();
+    let mut terminal = up(&place, &[], 24, 80);
+    // A key that does something has the view start a thread, for whose stack there is no room: that is a panic.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.pid())).expect("its status");
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).expect("its size");
+    let size_kb: u64 = size.trim().trim_end_matches(" kB").parse().expect("a number");
+    limit_address_space(terminal.pid(), Some(size_kb * 1024 + (1 << 20)));
+    terminal.press("k");
+    terminal.wait_for("the live view is gone, the topology is up: Ctrl-C stops it", LIMIT);
+    limit_address_space(terminal.pid(), None);
+    expect_restored(&mut terminal, &fresh);
+    let raw = terminal.raw();
+    let at = |text: &str| raw.find(text).unwrap_or_else(|| panic!("no {text:?} in {raw:?}"));
+    assert!(
+        at("\x1b[?1049h") < at("\x1b[?1049l") && at("\x1b[?1049l") < at("failed to spawn thread"),
+        "{raw:?}"
+    );
+    let (_, status) = place.start(&["status"]).finish(LIMIT);
+    assert_eq!(status.matches(" running ").count(), 6, "{status}");
+    // The terminal's own Ctrl-C again.
+    terminal.press("\x03");
+    assert!(terminal.finish(LIMIT).success());
     place.expect_nothing_left(Duration::from_secs(10));
 }
 

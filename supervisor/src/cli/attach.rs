@@ -47,6 +47,7 @@ fn show(up: Up) -> Result<ExitCode, AskError> {
                 super::output::print(&format!("{} is down\n", up.description.plan.name));
                 Ok(ExitCode::SUCCESS)
             }
+            End::Broken => Err(AskError::Refused("the live view is gone; the topology is up".to_owned())),
             End::Quit | End::Interrupted | End::Closed => Ok(ExitCode::SUCCESS),
         }
     })

@@ -196,7 +196,11 @@ async fn not_up(live: Live, error: &NotUp, keep: bool) -> ExitCode {
             complain("topple: `on_ready` has failed: the topology goes down");
             (failed.cause.exit_code(), failed.cause == Cause::Interrupted)
         }
-        NotUp::Interrupted => (super::INTERRUPTED, true),
+        NotUp::Interrupted => {
+            let reason = live.interrupt.reason().unwrap_or_default();
+            print(&format!("\n{reason}: ending what was started\n"));
+            (super::INTERRUPTED, true)
+        }
     };
     let _ = live.stages.tear_down(Files::Keep).await;
     live.finish(if unwanted && !keep { Files::Remove } else { Files::Keep }).await;
@@ -269,6 +273,7 @@ impl Window {
                 End::Quit => interrupt.press("left with q"),
                 End::Interrupted => interrupt.press(CTRL_C),
                 End::Failed(error) => complain(&format!("topple: cannot show the live view: {error}")),
+                End::Broken => complain("topple: the live view is gone, the topology is up: Ctrl-C stops it"),
                 End::Closed | End::Gone => {}
             }
         });

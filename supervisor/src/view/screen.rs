@@ -43,6 +43,8 @@ pub enum End {
     Gone,
     /// The terminal failed.
     Failed(io::Error),
+    /// Something in this program has failed, has said so, and has given the terminal back.
+    Broken,
 }
 
 enum Message {
@@ -96,8 +98,7 @@ impl View {
         let ended = self.ended.take();
         async move {
             match ended {
-                // A view that panicked has told so itself.
-                Some(ended) => ended.await.unwrap_or(End::Closed),
+                Some(ended) => ended.await.unwrap_or(End::Broken),
                 None => std::future::pending().await,
             }
         }
@@ -123,16 +124,34 @@ fn show(
         return Ok(End::Closed);
     }
     let mut screen = terminal::take()?;
-    let over = Arc::new(AtomicBool::new(false));
-    let keys = read_keys(outbox.clone(), Arc::clone(&over));
+    let keys = Keys::read(outbox.clone());
     follow_events(copy(&up), outbox.clone());
     follow_status(copy(&up), outbox.clone());
     let state = State::new(purpose, up.description.clone());
     let shown = Shown { up, state, log: None, outbox: outbox.clone() }.run(&mut screen, palette, inbox);
-    over.store(true, Ordering::SeqCst);
-    // Nothing may read the terminal any more once it is given back.
-    let _ = keys.join();
+    drop(keys);
     shown
+}
+
+/// The reader of keys. Nothing may read the terminal any more once it is given back, so it ends with the value.
+struct Keys {
+    over: Arc<AtomicBool>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Keys {
+    fn read(outbox: Sender<Message>) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let reader = Some(read_keys(outbox, Arc::clone(&over)));
+        Self { over, reader }
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        let _ = self.reader.take().map(JoinHandle::join);
+    }
 }
 
 fn copy(up: &Up) -> Up {
@@ -191,6 +210,10 @@ struct Shown {
 impl Shown {
     fn run(mut self, screen: &mut Screen, palette: Palette, inbox: &Receiver<Message>) -> io::Result<End> {
         loop {
+            // Another thread's panic has given it back, and its message is on the screen.
+            if !terminal::is_taken() {
+                return Ok(End::Broken);
+            }
             self.state.now_ms = now_ms();
             if terminal::is_outgrown(screen) {
                 *screen = terminal::blank()?;
