@@ -56,6 +56,8 @@ struct NodeState {
     restarts: u32,
     /// When its restart policy starts it again, while it is down for that.
     due: Option<Moment>,
+    /// Who ended the last process.
+    ended_by: Option<Ending>,
 }
 
 #[derive(Clone, Copy)]
@@ -176,6 +178,7 @@ impl Nodes {
             let number = self.0.guardian.next_id();
             let started = self.0.journal.now();
             state.live = Some(Live { number, pid: None, started, paused: false, ending: Ending::Own });
+            state.due = None;
             (number, command)
         };
         self.0.numbers.borrow_mut().insert(number, id);
@@ -213,11 +216,15 @@ impl Nodes {
         Ok(at)
     }
 
-    /// SIGTERM, awaited; SIGKILL after [`STOP_LIMIT`]. Gives the moment of the first signal.
+    /// SIGTERM, awaited; SIGKILL after [`STOP_LIMIT`]. Gives the moment of the first signal. A node that is down and
+    /// waits for its restart policy stays down.
     ///
     /// # Errors
     /// `Refused` when it does not run.
     pub async fn stop(&self, id: NodeId) -> Result<Moment, WorldError> {
+        if self.gives_up_restarting(id) {
+            return Ok(self.0.journal.now());
+        }
         let number = self.mark(id, Ending::Stopped)?;
         let at = self.signal(id, number, SIGTERM).await?;
         if matches!(self.state(id), ProcessState::Paused(_)) {
@@ -238,6 +245,19 @@ impl Nodes {
             self.ended(id, number).await?;
         }
         Ok(at)
+    }
+
+    /// Whether it was down and waited for its next start, which does not come any more.
+    fn gives_up_restarting(&self, id: NodeId) -> bool {
+        let mut states = self.0.states.borrow_mut();
+        let Some(state) = states.get_mut(id.0 as usize).filter(|state| state.live.is_none()) else {
+            return false;
+        };
+        let waited = state.due.take().is_some();
+        if waited {
+            state.ended_by = Some(Ending::Stopped);
+        }
+        waited
     }
 
     /// SIGSTOP.
@@ -354,24 +374,57 @@ impl Nodes {
             let state = &mut states[id.0 as usize];
             state.live = None;
             state.last_exit = Some(how);
+            state.ended_by = Some(live.ending);
             let policy = self.0.journal.plan().node(id).restart;
             (live.ending != Ending::Stopped && restarts(policy, how)).then(|| {
                 state.restarts = if ran >= RAN_WELL { 0 } else { state.restarts + 1 };
-                let pause = back_off(state.restarts);
-                state.due = Some(Moment(at.0 + crate::stage::micros(pause)));
-                pause
+                back_off(state.restarts)
             })
         };
         if let Some(pause) = back_off {
-            tokio::task::spawn_local(self.clone().restart_later(id, pause));
+            self.restart_after(id, pause);
         }
     }
 
-    async fn restart_later(self, id: NodeId, pause: Duration) {
+    /// A node's restart policy is another: one that is down and waits for its next start may not be started any
+    /// more, one that stays down may. Gives what becomes of it, if anything does.
+    pub fn policy_has_changed(&self, id: NodeId) -> Option<&'static str> {
+        let policy = self.0.journal.plan().node(id).restart;
+        let (starts, is_due) = {
+            let states = self.0.states.borrow();
+            let state = states.get(id.0 as usize)?;
+            let down = state.live.is_none() && state.command.is_some();
+            let by_itself = state.ended_by.is_some_and(|by| by != Ending::Stopped);
+            (down && by_itself && restarts(policy, state.last_exit?), state.due.is_some())
+        };
+        match (starts, is_due) {
+            (true, false) => {
+                self.restart_after(id, back_off(0));
+                Some("is down, and starts again")
+            }
+            (false, true) => {
+                self.0.states.borrow_mut()[id.0 as usize].due = None;
+                Some("stays down")
+            }
+            _ => None,
+        }
+    }
+
+    fn restart_after(&self, id: NodeId, pause: Duration) {
+        let due = Moment(self.0.journal.now().0 + crate::stage::micros(pause));
+        self.0.states.borrow_mut()[id.0 as usize].due = Some(due);
+        tokio::task::spawn_local(self.clone().restart_later(id, pause, due));
+    }
+
+    async fn restart_later(self, id: NodeId, pause: Duration, due: Moment) {
         tokio::time::sleep(pause).await;
         let still_wanted = {
             let mut states = self.0.states.borrow_mut();
             let state = &mut states[id.0 as usize];
+            // Started or stopped meanwhile, or to be started at another time.
+            if state.due != Some(due) {
+                return;
+            }
             state.due = None;
             state.live.is_none() && state.command.is_some()
         };

@@ -357,6 +357,40 @@ fn a_process_restarts_when_a_file_that_it_names_changes() {
 }
 
 #[test]
+fn a_changed_restart_policy_counts_for_a_node_that_is_down_too() {
+    let place = Place::new();
+    let port = free_ports(1);
+    let script = |policy: &str| {
+        format!(
+            r#"master("m", #{{ port: {port} }});
+process("p", #{{ command: ["sh", "-c", "test -e fails && exit 3; echo on; exec sleep 1000"], ready: "on", restart: "{policy}" }});
+"#
+        )
+    };
+    place.write("t.rhai", &script("on-failure"));
+    let mut running = place.start(&["up", "t.rhai", "--watch"]);
+    running.wait_for("Ctrl-C stops the topology", LIMIT);
+    place.write("fails", "");
+    ok(&place, &["kill", "p"]);
+    // By then the next start is seconds away.
+    for _ in 0..5 {
+        running.wait_for("ended by itself: exit code 3", LIMIT);
+    }
+    place.write("t.rhai", &script("no"));
+    running.wait_for("restart policy on-failure → no", LIMIT);
+    running.wait_for("stays down", LIMIT);
+    place.write("t.rhai", &script("always"));
+    running.wait_for("is down, and starts again", LIMIT);
+    running.wait_for("ended by itself: exit code 3", LIMIT);
+    assert!(ok(&place, &["status"]).contains("starts again in"));
+    assert!(ok(&place, &["stop", "p"]).contains("p: ended (exit code 3)"));
+    assert!(!ok(&place, &["status"]).contains("starts again in"));
+    let (code, output) = topple(&place, &["stop", "p"]);
+    assert!(code != 0 && output.contains("p is not running"), "{output}");
+    down(&place, running);
+}
+
+#[test]
 fn real_servers_and_sentinels_are_changed_too() {
     let place = Place::new();
     let server = on_path("redis-server");

@@ -4,12 +4,14 @@
 //! topology that is up) inside a wait that lasts as long as the topology. A body is kept with all that Rhai
 //! knew where it stood, so that it sees the imports and functions of its own file wherever it is called from.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, NativeCallContext, Position};
 
 use super::call::Call;
 use super::failure::{Failure, Halt, Outcome, Spot, Stop, halt_in};
+use super::random::Random;
 use super::session::{Running, Session};
 use super::values::EventValue;
 use super::words::{Place, Takes, Word, option, optional, required};
@@ -55,6 +57,8 @@ pub(crate) struct Body {
     /// What Rhai knew where the handler was declared.
     global: GlobalRuntimeState,
     position: Position,
+    /// What it chooses by, from one run of it to the next.
+    choices: RefCell<Random>,
 }
 
 fn on_ready(call: &mut Call<'_>) -> Outcome {
@@ -88,10 +92,12 @@ fn keep(call: &Call<'_>, on: On, body: FnPtr, param: usize, takes: usize) -> Out
     }
     let position = call.session.place(call.context);
     call.session.state.borrow_mut().plan.handlers.push(Handler { on: on.clone(), position });
-    if call.session.running.is_some() {
+    if let Some(running) = &call.session.running {
         let global = call.context.global_runtime_state().clone();
-        let kept = Body { on, body, global, position: call.position() };
-        call.session.handlers.borrow_mut().push(Rc::new(kept));
+        let mut handlers = call.session.handlers.borrow_mut();
+        let choices = Random::for_handler(running.expected.seed, running.target, handlers.len());
+        let choices = RefCell::new(choices);
+        handlers.push(Rc::new(Body { on, body, global, position: call.position(), choices }));
     }
     Ok(Dynamic::UNIT)
 }
@@ -241,7 +247,9 @@ fn run(
     running.handling.set(true);
     running.world.borrow_mut().enter_handler();
     let arguments: Vec<Dynamic> = event.into_iter().collect();
-    let outcome = handler.body.call_within_context::<Dynamic>(&context, arguments);
+    let outcome = session.choosing_by(&mut handler.choices.borrow_mut(), || {
+        handler.body.call_within_context::<Dynamic>(&context, arguments)
+    });
     running.world.borrow_mut().leave_handler();
     running.handling.set(false);
     running.last_action.set(last_action);

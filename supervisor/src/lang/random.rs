@@ -2,7 +2,8 @@
 //!
 //! The generator is SplitMix64 (Steele, Lea, Flood 2014): small, and the same on every machine, so that a
 //! seed replays a run. Each repeat of each experiment has a stream of its own; running only one experiment
-//! does not change its choices.
+//! does not change its choices. So has each handler, and each wait's condition: how often they run depends on
+//! time, and must not change what the body chooses.
 
 use rhai::Array;
 
@@ -62,6 +63,18 @@ impl Random {
         // One step apart, neighbouring seeds would give streams that overlap.
         random.state = random.next().rotate_left(17) ^ seed;
         random
+    }
+
+    /// The stream of the handler that is declared as the `index`-th.
+    pub(crate) fn for_handler(seed: u64, during: Option<During>, index: usize) -> Self {
+        let mut random = during.map_or_else(|| Self::new(seed), |during| Self::for_repeat(seed, during));
+        random.state ^= (index as u64 + 1).rotate_left(48);
+        random.split()
+    }
+
+    /// A stream of its own, for the price of one number of this one.
+    pub(crate) fn split(&mut self) -> Self {
+        Self { state: self.next() }
     }
 
     fn next(&mut self) -> u64 {

@@ -137,6 +137,14 @@ impl Session {
         name.and_then(|name| sources.get(name)).or_else(|| sources.get(self.script.name())).cloned()
     }
 
+    /// Does work that draws its random choices from a stream of its own.
+    pub(crate) fn choosing_by<T>(&self, random: &mut Random, work: impl FnOnce() -> T) -> T {
+        std::mem::swap(&mut self.state.borrow_mut().random, random);
+        let given = work();
+        std::mem::swap(&mut self.state.borrow_mut().random, random);
+        given
+    }
+
     /// The ids that names have in the world.
     pub(crate) fn ids(&self) -> Ids {
         self.running.as_ref().map(|running| running.ids.clone()).unwrap_or_default()

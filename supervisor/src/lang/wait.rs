@@ -151,9 +151,10 @@ fn wait_until(call: &mut Call<'_>) -> Outcome {
     let running = call.session.running("wait_until")?;
     let limit = Limit::new(running, call.span(0));
     let condition = call.closure(1);
+    let mut choices = call.session.state.borrow_mut().random.split();
     let mut last;
     loop {
-        match holds(call, &condition)? {
+        match call.session.choosing_by(&mut choices, || holds(call, &condition))? {
             Seen::Yes => return Ok(limit.took(running)),
             Seen::No => last = vec!["the condition is still false".to_owned()],
             Seen::NotYet(why) => last = why,

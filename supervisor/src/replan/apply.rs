@@ -83,6 +83,12 @@ pub async fn apply(living: &Living, difference: &Difference) -> Applied {
                 living.stages.remove(id);
             }
             journal.set_plan(difference.target.clone());
+            for &id in &difference.policies {
+                if let Some(text) = living.nodes.policy_has_changed(id) {
+                    let (stage, text) = (ReloadStage::Told, text.to_owned());
+                    journal.record(What::Reload { stage, node: Some(id), text });
+                }
+            }
             let took_ms = journal.now().0.saturating_sub(began.0) / 1000;
             let text = format!("the topology is what the script says, after {took_ms} ms");
             journal.record(What::Reload { stage: ReloadStage::Done, node: None, text });

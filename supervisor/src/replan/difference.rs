@@ -12,7 +12,7 @@ use commands::config::Config;
 use super::conf;
 use super::merge::merge;
 use crate::launch::{Paths, launch};
-use crate::plan::{EngineChoice, Monitor, MonitorId, Node, NodeId, NodeKind, Plan};
+use crate::plan::{EngineChoice, Monitor, MonitorId, Node, NodeId, NodeKind, Plan, RestartPolicy};
 
 /// Everything that is to be done to the topology.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +27,8 @@ pub struct Difference {
     pub changed: Vec<NodeChange>,
     /// Monitored masters that are new, gone or otherwise.
     pub monitors: Vec<MonitorChange>,
+    /// Nodes whose restart policy is another.
+    pub policies: Vec<NodeId>,
     /// What the reader should know beside, with the node it is about.
     pub notes: Vec<(NodeId, String)>,
 }
@@ -111,11 +113,21 @@ pub fn difference(old: &Plan, new: &Plan) -> Result<Difference, Vec<String>> {
             found.notes.push((id, "`data` counts when the topology is brought up anew".to_owned()));
         }
         if before.restart != after.restart {
-            found.notes.push((id, "its restart policy is another from now on".to_owned()));
+            let text = format!("restart policy {} → {}", policy(before.restart), policy(after.restart));
+            found.notes.push((id, text));
+            found.policies.push(id);
         }
     }
     found.target = target;
     Ok(found)
+}
+
+fn policy(policy: RestartPolicy) -> &'static str {
+    match policy {
+        RestartPolicy::No => "no",
+        RestartPolicy::OnFailure => "on-failure",
+        RestartPolicy::Always => "always",
+    }
 }
 
 /// What would need the topology to be taken down.
@@ -144,6 +156,20 @@ fn refusals(old: &Plan, target: &Plan) -> Vec<String> {
                 after.name,
                 before.kind_name(),
                 after.kind_name()
+            ));
+        }
+    }
+    let leaving = |node: &Node| {
+        let mut before = old.node_ids().filter(|id| target.retired.nodes.contains(id));
+        before.find(|&id| !old.node(id).is_process() && old.node(id).address() == node.address())
+    };
+    for id in target.node_ids().filter(|&id| !old.node_ids().any(|other| other == id)) {
+        let node = target.node(id);
+        if let Some(gone) = leaving(node).filter(|_| !node.is_process()) {
+            let (name, gone, address) = (&node.name, &old.node(gone).name, node.address());
+            found.push(format!(
+                "`{name}` would join at {address}, where `{gone}` is until it has left, and a node that is up keeps its \
+                 name: give `{name}` another port, or save the script without it first"
             ));
         }
     }

@@ -268,6 +268,13 @@ fn what_a_living_topology_cannot_become_is_refused() {
     );
     check(
         before,
+        "let m = master(\"m\", #{ port: 7001 }); let r = replica(\"q\", m, #{ port: 6379 });",
+        expect![[r#"
+            refused: `q` would join at 127.0.0.1:6379, where `r` is until it has left, and a node that is up keeps its name: give `q` another port, or save the script without it first
+        "#]],
+    );
+    check(
+        before,
         "",
         expect![[r#"
         refused: it declares no nodes any more; `topple down` takes a topology down
@@ -311,6 +318,23 @@ fn processes_are_started_anew() {
         q    - leaves: process
              restart p
              leave q
+    "#]],
+    );
+}
+
+#[test]
+fn data_and_restart_policies_are_said_and_start_nothing_anew() {
+    let before = r#"let m = master("m"); let p = process("p", #{ command: ["a"], restart: "always" });"#;
+    let after = before
+        .replace("\"m\"", "\"m\", #{ data: \"/tmp\", restart: \"on-failure\" }")
+        .replace("always", "no");
+    check(
+        before,
+        &after,
+        expect![[r#"
+        m    ~ `data` counts when the topology is brought up anew
+        m    ~ restart policy no → on-failure
+        p    ~ restart policy always → no
     "#]],
     );
 }

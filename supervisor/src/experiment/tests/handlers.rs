@@ -52,6 +52,30 @@ experiment("e", || {
 }
 
 #[test]
+fn what_a_handler_or_a_condition_chooses_changes_no_choice_of_the_body() {
+    let chosen = |handler: &str, condition: &str| {
+        let source = format!(
+            "{TOPOLOGY}fn one() {{ let all = []; for i in 0..1000 {{ all.push(i); }} pick(all) }}\n\
+             on_ready(|| {{ {handler} }});\non_event(\"+sdown\", |e| {{ {handler} }});\n\
+             experiment(\"e\", || {{ m.kill(); sleep(\"3s\"); let n = 0;\n\
+             wait_until(\"9s\", || {{ n += 1; {condition} }}); print(`chosen ${{one()}}`); }});"
+        );
+        let log = run_with(&source, &Selection::default(), failover).log;
+        let lines = log.lines().filter_map(|line| line.split_once("print "));
+        lines.map(|(_, text)| text.to_owned()).collect::<Vec<_>>()
+    };
+    let quiet = chosen("1", "n > 1");
+    assert_eq!(quiet.len(), 1);
+    assert_eq!(chosen("one()", "n > 1"), quiet);
+    assert_eq!(chosen("1", "one() >= 0 && n > 1"), quiet);
+    assert_eq!(chosen("1", "one() >= 0 && n > 5"), quiet);
+    // What a handler chooses is another thing each time it runs, and the same in every run.
+    let said = chosen("print(one())", "n > 1");
+    assert_eq!(said, chosen("print(one())", "one() >= 0 && n > 5"));
+    assert!(said.len() > 2 && said[1] != said[2], "{said:?}");
+}
+
+#[test]
 fn an_event_that_comes_while_nothing_waits_is_handled_at_the_next_wait() {
     check(
         r#"
