@@ -5,7 +5,9 @@
 //! the past where that deletes them at once. `TOPPLE_DIFF_COMMANDS` sets how many commands a family runs
 //! (20,000 unless told), `TOPPLE_DIFF_SEED` another seed.
 
+mod acl;
 mod bits;
+mod crowd;
 mod dump;
 mod hashes;
 mod hyperloglog;
@@ -15,6 +17,8 @@ mod sets;
 mod sort;
 mod sorted_sets;
 mod streams;
+mod told;
+mod tracking;
 
 use resp::Value;
 

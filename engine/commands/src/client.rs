@@ -62,6 +62,9 @@ impl State {
     pub(crate) const MASTER: State = State(64);
     /// Must authenticate first.
     pub(crate) const UNAUTHENTICATED: State = State(128);
+    /// Has not authenticated, and could not do without when it connected. While the default user needs no password it
+    /// may do what that user may.
+    pub(crate) const STRANGER: State = State(1 << 16);
     /// Has subscriptions.
     pub(crate) const PUBSUB: State = State(256);
     /// CLIENT REPLY OFF.
@@ -181,6 +184,8 @@ pub(crate) struct Rare {
     pub(crate) queued: Vec<Queued>,
     /// What EXEC has still to run, while it runs.
     pub(crate) exec_rest: VecDeque<Queued>,
+    /// How many commands it runs in all, and their bytes.
+    pub(crate) exec_size: (usize, usize),
     /// Bytes of those.
     pub(crate) queued_bytes: usize,
     /// Watched keys with their database.
@@ -298,6 +303,7 @@ mod tests {
             State::REPLICA,
             State::MASTER,
             State::UNAUTHENTICATED,
+            State::STRANGER,
             State::PUBSUB,
             State::REPLY_OFF,
             State::REPLY_SKIP_NEXT,

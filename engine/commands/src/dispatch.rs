@@ -2,7 +2,7 @@
 
 use keyspace::KeyHash;
 use resp::{Args, Batch};
-use types::{Caller, CommandError, Ctx, ExpiryRule, Propagation};
+use types::{Caller, CommandError, Ctx, ExpiryRule, Flags, Propagation};
 
 use crate::client::{Blocked, Client, Queued, State};
 use crate::gates::Verdict;
@@ -166,30 +166,36 @@ impl Server {
         let entry = match resolve(ahead.entry, args) {
             Ok(entry) => entry,
             Err((error, entry)) => {
-                if let Some(entry) = entry {
-                    self.stats.rejected(entry);
+                client.last_command = entry;
+                match entry {
+                    Some(entry) => self.refuse(client, entry, &error),
+                    None => self.refuse_unknown(client, &error),
                 }
-                self.refuse(client, &error);
                 return Ran::Done;
             }
         };
         client.last_command = Some(entry);
+        if entry.has(Flags::PROTECTED)
+            && let Some(error) = self.protection(client, entry)
+        {
+            self.refuse(client, entry, &error);
+            return Ran::Done;
+        }
         match self.gate(client, entry, args) {
             Verdict::Pass => {}
             Verdict::Refuse(error) => {
-                self.stats.rejected(entry);
-                match entry.meta.name == "exec" && client.state.has(State::MULTI) {
-                    true => self.refuse_exec(client, &error),
-                    false => self.refuse(client, &error),
-                }
+                self.refuse(client, entry, &error);
                 return Ran::Done;
             }
             Verdict::Hold => return Ran::Held,
         }
         if client.state.has(State::MULTI) && !runs_inside_multi(entry) {
-            let queued = Queued::new(entry, args);
-            client.rare.queued_bytes += queued.bytes();
-            client.rare.queued.push(queued);
+            // What will not run need not be kept.
+            if !client.state.has(State::DIRTY_EXEC) && !client.state.has(State::DIRTY_CAS) {
+                let queued = Queued::new(entry, args);
+                client.rare.queued_bytes += queued.bytes();
+                client.rare.queued.push(queued);
+            }
             client.writer().simple("QUEUED");
             return Ran::Done;
         }
@@ -200,18 +206,24 @@ impl Server {
         Ran::Done
     }
 
-    /// Refuses a command before it ran; inside MULTI the transaction is spoilt.
-    fn refuse(&mut self, client: &mut Client, error: &str) {
+    /// Refuses a command before it ran. A transaction that is being queued is spoilt; one that EXEC would have run
+    /// is over, even where there was none.
+    fn refuse(&mut self, client: &mut Client, entry: &Entry, error: &str) {
+        self.stats.rejected(entry);
+        if entry.meta.name != "exec" {
+            return self.refuse_unknown(client, error);
+        }
+        self.discard(client);
+        let why = error.strip_prefix("ERR ").unwrap_or(error);
+        self.answer_error(client, &format!("EXECABORT Transaction discarded because of: {why}"));
+    }
+
+    /// Refuses what is no command.
+    fn refuse_unknown(&mut self, client: &mut Client, error: &str) {
         if client.state.has(State::MULTI) {
             client.state.add(State::DIRTY_EXEC);
         }
         self.answer_error(client, error);
-    }
-
-    /// Refuses EXEC itself: the transaction is over.
-    fn refuse_exec(&mut self, client: &mut Client, error: &str) {
-        self.discard(client);
-        self.answer_error(client, &format!("EXECABORT Transaction discarded because of: {error}"));
     }
 
     pub(crate) fn answer_error(&mut self, client: &mut Client, error: &str) {

@@ -170,6 +170,24 @@ impl Server {
         Verdict::Pass
     }
 
+    /// Why a command that must be enabled first ([`Flags::PROTECTED`]) is refused; before anything else is asked, even
+    /// who the client is.
+    pub(crate) fn protection(&self, client: &Client, entry: &Entry) -> Option<String> {
+        let settings = &self.config.settings;
+        let (name, allowed) = match entry.meta.name {
+            "debug" => ("debug", settings.enable_debug_command),
+            _ => ("module", settings.enable_module_command),
+        };
+        (!allowed.allows(client)).then(|| {
+            format!(
+                "ERR {} command not allowed. If the enable-{name}-command option is set to \"local\", you can run it \
+                 from a local connection, otherwise you need to set this option in the configuration file, and then \
+                 restart the server.",
+                name.to_uppercase()
+            )
+        })
+    }
+
     /// The conditions that scripts are judged by.
     pub(crate) fn script_gates(&self) -> ScriptGates {
         let holds = |bit| self.gates.bits & bit != 0;

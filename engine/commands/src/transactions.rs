@@ -69,6 +69,7 @@ pub(crate) fn exec(server: &mut Server, client: &mut Client, _: Args<'_>) -> Res
         return Ok(());
     }
     let queued = std::mem::take(&mut client.rare.queued);
+    client.rare.exec_size = (queued.len(), client.rare.queued_bytes);
     server.discard(client);
     client.writer().array(queued.len());
     client.state.add(State::IN_EXEC);
@@ -161,15 +162,17 @@ impl Server {
         let whole_dbs = !self.effects.flushed.is_empty() || self.effects.swapped.is_some();
         let exchanged = self.effects.swapped;
         let mut all = std::mem::take(&mut self.effects.touched);
-        if whole_dbs && self.effects.watching {
-            all.extend(self.watched_in_changed_dbs());
-        }
-        if self.tracking.clients > 0 {
+        let flush_ran = std::mem::take(&mut self.effects.flush_ran);
+        // What is remembered for a client that tracks no more is forgotten at the change too.
+        if self.tracking.clients > 0 || self.tracking.wants_changes() {
             let keys = all.iter().map(|(_, key)| key.as_slice());
             self.invalidate(keys, running.as_deref_mut());
-            if !self.effects.flushed.is_empty() {
+            if flush_ran {
                 self.invalidate_all(running.as_deref_mut());
             }
+        }
+        if whole_dbs && self.effects.watching {
+            all.extend(self.watched_in_changed_dbs());
         }
         if self.blocking.anyone_waits() {
             self.note_ready(&all, exchanged);

@@ -128,6 +128,8 @@ pub struct Effects {
     pub flushed: Vec<Flushed>,
     /// FLUSHALL ran: the snapshot file is to be emptied too.
     pub flushed_all: bool,
+    /// FLUSHDB or FLUSHALL has run, whether or not there was anything: who holds copies of keys hears of it.
+    pub flush_ran: bool,
     /// Databases that SWAPDB exchanged. Their keys are not among [`touched`](Self::touched).
     pub swapped: Option<(u32, u32)>,
     /// The client has to wait; taken by the dispatcher, which blocks it.

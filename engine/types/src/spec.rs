@@ -46,6 +46,9 @@ flags! {
 impl Flags {
     /// No flag.
     pub const NONE: Flags = Flags(0);
+    /// Only where a directive allows it (`enable-debug-command`, `enable-module-command`). COMMAND INFO says nothing
+    /// of it.
+    pub const PROTECTED: Flags = Flags(1 << 31);
 
     /// Both sets.
     pub const fn and(self, other: Flags) -> Flags {

@@ -104,7 +104,7 @@ impl Server {
         args: Args<'_>,
     ) -> Option<String> {
         let denied = self.acl_check(client, entry, args).err()?;
-        let context = if client.state.has(State::MULTI) { Context::Multi } else { Context::TopLevel };
+        let context = context_of(client);
         let text = denied.text(self.user_of(client), entry, Detail::Brief);
         self.log_denial(client, denied, context);
         Some(format!("NOPERM {text}"))
@@ -118,7 +118,7 @@ impl Server {
 
     /// Notes a failed authentication, by its command's name and the user it named.
     pub(crate) fn log_failed_auth(&mut self, client: &Client, command: &[u8], user: &[u8]) {
-        self.log_refusal(client, Reason::Auth, Context::TopLevel, command.to_vec(), user.to_vec());
+        self.log_refusal(client, Reason::Auth, context_of(client), command.to_vec(), user.to_vec());
     }
 
     fn log_refusal(
@@ -153,6 +153,7 @@ impl Server {
         let restricted = !user.may_do_everything();
         client.state.set(State::RESTRICTED, restricted);
         client.state.remove(State::UNAUTHENTICATED);
+        client.state.remove(State::STRANGER);
         client.rare.user = (user.name != DEFAULT).then_some(user);
     }
 
@@ -162,6 +163,7 @@ impl Server {
         client.rare.user = None;
         client.state.set(State::RESTRICTED, !user.may_do_everything());
         client.state.set(State::UNAUTHENTICATED, !user.needs_no_password());
+        client.state.set(State::STRANGER, !user.needs_no_password());
     }
 
     /// Puts a user in the place of the one of the same name, if there is one, and brings that one's
@@ -181,8 +183,8 @@ impl Server {
                 client.rare.user = Some(user.clone());
             }
             client.state.set(State::RESTRICTED, restricted);
-            if client.rare.user.is_none() && user.needs_no_password() {
-                client.state.remove(State::UNAUTHENTICATED);
+            if client.state.has(State::STRANGER) {
+                client.state.set(State::UNAUTHENTICATED, !user.needs_no_password());
             }
             if lost_a_channel(&earlier, &user, client) {
                 lost.push(client.id);
@@ -225,16 +227,22 @@ impl Server {
     }
 }
 
-/// Whether the client listens to a channel that its user's change takes away from it.
+/// Where a client's command stands.
+fn context_of(client: &Client) -> Context {
+    match client.state.has(State::MULTI) || client.state.has(State::IN_EXEC) {
+        true => Context::Multi,
+        false => Context::TopLevel,
+    }
+}
+
+/// Whether the client listens to a channel that its user may not listen to, now that the user has changed. It may
+/// have done so before, under another user; where the user had no channels at all, that is let be, as in Redis.
 fn lost_a_channel(earlier: &User, now: &User, client: &Client) -> bool {
     if !client.state.has(State::PUBSUB) || now.all_selectors().any(|selector| selector.all_channels) {
         return false;
     }
     let allowed: Vec<&Vec<u8>> = now.all_selectors().flat_map(|selector| &selector.channels).collect();
-    let kept = |selector: &user::Selector| {
-        !selector.all_channels && selector.channels.iter().all(|pattern| allowed.contains(&pattern))
-    };
-    if earlier.all_selectors().all(kept) {
+    if earlier.all_selectors().all(|selector| !selector.all_channels && selector.channels.is_empty()) {
         return false;
     }
     let allows = |channel: &Vec<u8>| allowed.iter().any(|pattern| matches(pattern, channel, Case::Sensitive));

@@ -51,16 +51,19 @@ pub(crate) fn merge_selectors(words: &[&[u8]]) -> Result<Vec<Vec<u8>>, Vec<u8>> 
     let mut merged: Vec<Vec<u8>> = Vec::new();
     let mut open: Option<(Vec<u8>, Vec<u8>)> = None;
     for word in words {
+        // One that opens while another is open takes its place; Redis says nothing either.
         open = match open {
+            _ if word.first() == Some(&b'(') && word.last() != Some(&b')') => {
+                Some((word.to_vec(), word.to_vec()))
+            }
             Some((first, mut selector)) => {
                 selector.push(b' ');
                 selector.extend_from_slice(word);
                 Some((first, selector))
             }
-            None if word.first() == Some(&b'(') => Some((word.to_vec(), word.to_vec())),
             None => {
                 merged.push(word.to_vec());
-                None
+                continue;
             }
         };
         if word.last() == Some(&b')')

@@ -93,6 +93,47 @@ fn the_default_user_is_whoever_says_nothing() {
 }
 
 #[test]
+fn a_stranger_is_the_default_user_while_that_one_needs_no_password() {
+    let mut world = World::new(&[("requirepass", "secret")]);
+    let (stranger, admin) = (world.client(), world.client());
+    world.send(admin, "AUTH secret");
+    assert_eq!(world.send(stranger, "GET k"), "-NOAUTH Authentication required.");
+    let refused = world.send(stranger, "DEBUG SLEEP 0");
+    assert!(refused.starts_with("-ERR DEBUG command not allowed."), "{refused}");
+    world.send(admin, "ACL SETUSER default nopass");
+    assert_eq!(world.send(stranger, "GET k"), "$-1");
+    let hello = world.send(stranger, "HELLO 3");
+    assert!(hello.starts_with("-NOAUTH HELLO must be called"), "it has still not said who it is: {hello}");
+    world.send(admin, "CONFIG SET requirepass other");
+    assert_eq!(world.send(stranger, "GET k"), "-NOAUTH Authentication required.");
+    assert_eq!(world.send(admin, "GET k"), "$-1", "it had said the password of its time");
+}
+
+#[test]
+fn a_parenthesis_opened_anew_drops_the_one_before() {
+    let (mut world, admin, _) = world("-@all");
+    assert_eq!(world.send(admin, "ACL SETUSER u (+get ~x (+set ~y)"), "+OK");
+    assert_eq!(world.send(admin, "ACL DRYRUN u SET y v"), "+OK");
+    assert_eq!(
+        world.send(admin, "ACL DRYRUN u GET x"),
+        "$50 User u has no permissions to run the 'get' command"
+    );
+}
+
+#[test]
+fn a_connection_that_changes_its_user_keeps_subscriptions_until_the_new_user_changes() {
+    let (mut world, admin, user) = world("+@all &b");
+    world.send(admin, "ACL SETUSER other on nopass +@all &*");
+    assert_eq!(
+        world.send(user, "HELLO 3 AUTH other x\nSUBSCRIBE a\nAUTH u p").rsplit_once(">3").map(|(_, end)| end),
+        Some(" $9 subscribe $1 a :1 +OK")
+    );
+    assert_eq!(world.server.attention(user), Then::Continue);
+    world.send(admin, "ACL SETUSER u +get");
+    assert_eq!(world.server.attention(user), Then::Close);
+}
+
+#[test]
 fn users_are_kept_in_a_file() {
     let mut world = World::new(&[("aclfile", "users.acl")]);
     let admin = world.client();

@@ -282,7 +282,7 @@ fn describe(client: &Client, now_ms: u64) -> String {
         (state(State::REPLICA), 'S'),
         (state(State::MASTER), 'M'),
         (state(State::PUBSUB), 'P'),
-        (state(State::MULTI), 'x'),
+        (state(State::MULTI) || state(State::IN_EXEC), 'x'),
         (client.blocked.is_some(), 'b'),
         (tracking.is_some(), 't'),
         (tracking.is_some_and(|tracking| tracking.broken), 'R'),
@@ -298,7 +298,11 @@ fn describe(client: &Client, now_ms: u64) -> String {
     if flags.is_empty() {
         flags.push('N');
     }
-    let multi = if client.state.has(State::MULTI) { client.rare.queued.len() as i64 } else { -1 };
+    let (multi, multi_bytes) = match state(State::IN_EXEC) {
+        true => (client.rare.exec_size.0 as i64, client.rare.exec_size.1),
+        false if state(State::MULTI) => (client.rare.queued.len() as i64, client.rare.queued_bytes),
+        false => (-1, 0),
+    };
     let seconds = |since: u64| now_ms.saturating_sub(since) / 1000;
     let output = client.out.len();
     let mut line = format!(
@@ -320,7 +324,7 @@ fn describe(client: &Client, now_ms: u64) -> String {
         "qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs={} rbp={} obl={output} oll=0 omem={} tot-mem={} \
          events=r cmd={} user={} redir={} resp={} lib-name={} lib-ver={}",
         client.query_bytes,
-        client.rare.queued_bytes,
+        multi_bytes,
         client.out.capacity(),
         client.out.capacity(),
         client.unsent,

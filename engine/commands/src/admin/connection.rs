@@ -162,7 +162,7 @@ fn hello(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(),
     if let Some((user, password)) = credentials {
         server.authenticate(client, args.at(0), user, password)?;
     }
-    if client.state.has(State::UNAUTHENTICATED) {
+    if client.state.has(State::STRANGER) {
         return Err(CommandError::new(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
              <user> <pass> option can be used to authenticate the client and select the RESP protocol version at \

@@ -142,7 +142,7 @@ const OF_CLUSTER: &[Command<AdminHandler>] = &[
 ];
 
 const MODULE: Meta = Meta { group: "server", since: "4.0.0", ..Meta::BASE };
-const LOADS: Flags = Flags::ADMIN.and(Flags::NO_ASYNC_LOADING).and(Flags::NOSCRIPT);
+const LOADS: Flags = Flags::ADMIN.and(Flags::NO_ASYNC_LOADING).and(Flags::NOSCRIPT).and(Flags::PROTECTED);
 const CONNECTION: Meta = Meta { acl: &["connection"], flags: Flags::FAST, ..CLUSTER };
 const ALWAYS: Flags = Flags::FAST.and(Flags::LOADING).and(Flags::STALE);
 
@@ -267,26 +267,12 @@ fn module_list(_: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), C
     Ok(())
 }
 
-fn module_load(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
-    must_be_allowed(server, client)?;
+fn module_load(server: &mut Server, _: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
     let path = String::from_utf8_lossy(args.at(2)).into_owned();
     server.log(Level::Warning, format!("Module {path} failed to load: this server runs no modules"));
     Err(CommandError::new("ERR Error loading the extension. Please check the server logs."))
 }
 
-fn module_unload(server: &mut Server, client: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
-    must_be_allowed(server, client)?;
+fn module_unload(_: &mut Server, _: &mut Client, _: Args<'_>) -> Result<(), CommandError> {
     Err(CommandError::new("ERR Error unloading module: no such module with that name"))
-}
-
-/// `enable-module-command`.
-fn must_be_allowed(server: &Server, client: &Client) -> Result<(), CommandError> {
-    match server.config.settings.enable_module_command.allows(client) {
-        true => Ok(()),
-        false => Err(CommandError::new(
-            "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it \
-             from a local connection, otherwise you need to set this option in the configuration file, and then \
-             restart the server.",
-        )),
-    }
 }

@@ -108,7 +108,7 @@ impl Tracking {
         self.prefixes.len()
     }
 
-    fn wants_changes(&self) -> bool {
+    pub(crate) fn wants_changes(&self) -> bool {
         !self.keys.is_empty() || !self.prefixes.is_empty()
     }
 
@@ -166,10 +166,12 @@ impl Server {
         mut running: Option<&mut Client>,
     ) {
         let by = running.as_ref().map(|client| client.id);
+        // Redis's scripts have a client of their own: who listens below a prefix hears of what its script does.
+        let in_script = running.as_ref().is_some_and(|client| client.state.has(State::IN_SCRIPT));
         for key in keys {
             for (prefix, below) in &mut self.tracking.prefixes {
                 if key.starts_with(prefix) {
-                    below.changed.insert(key.to_vec(), by);
+                    below.changed.insert(key.to_vec(), by.filter(|_| !in_script));
                 }
             }
             for id in self.tracking.forget(key).into_iter().flatten() {
@@ -197,7 +199,8 @@ impl Server {
         if key.is_some() && unwanted {
             return;
         }
-        let protocol = client.protocol;
+        // Its own one, whatever a script that it runs speaks.
+        let protocol = self.clients.protocol_of(id).unwrap_or(client.protocol);
         let mut payload = Vec::new();
         let mut writer = Writer::new(&mut payload, protocol);
         match key {
@@ -212,13 +215,13 @@ impl Server {
 
     /// Sends an invalidation to a tracking client, or to whom it is redirected.
     fn tell(&mut self, id: ClientId, running: Option<&mut Client>, payload: &[u8]) {
-        let Some((protocol, redirect)) = (match &running {
+        let client = match &running {
             Some(client) => Some(&**client),
             None => self.clients.get(id),
-        })
-        .and_then(|client| Some((client.protocol, client.rare.tracking.as_ref()?.redirect))) else {
-            return;
         };
+        let tracking = client.and_then(|client| client.rare.tracking.as_ref());
+        let (Some(tracking), Some(protocol)) = (tracking, self.clients.protocol_of(id)) else { return };
+        let redirect = tracking.redirect;
         let mut bytes = Vec::new();
         let listener = match redirect {
             Some(to) => self.listener(to),
@@ -273,9 +276,6 @@ impl Server {
 
     /// Tells every tracking client that all keys may have changed (FLUSHALL, a full sync).
     pub(crate) fn invalidate_all(&mut self, mut running: Option<&mut Client>) {
-        if self.tracking.clients == 0 {
-            return;
-        }
         let tracks = |client: &&Client| client.state.has(State::TRACKING);
         let mut ids: Vec<ClientId> = self.clients.iter().filter(tracks).map(|client| client.id).collect();
         ids.extend(running.as_deref().filter(tracks).map(|client| client.id));

@@ -25,6 +25,7 @@ fn flush(ctx: &mut Ctx<'_>, db: u32) {
     }
     // Replicas may hold keys that are gone here: they are told whatever there was.
     ctx.effects.propagation = Propagation::Always;
+    ctx.effects.flush_ran = true;
 }
 
 pub(super) fn flushdb(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {

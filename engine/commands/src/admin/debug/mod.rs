@@ -31,7 +31,7 @@ pub(crate) const COMMANDS: &[Command<AdminHandler>] = &[plain(
         complexity: "Depends on subcommand.",
         group: "server",
         arity: -2,
-        flags: Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::LOADING).and(Flags::STALE),
+        flags: Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::LOADING).and(Flags::STALE).and(Flags::PROTECTED),
         args: "subcommand",
         ..Meta::BASE
     },
@@ -95,13 +95,6 @@ const SUBCOMMANDS: &[Subcommand] = &[
 ];
 
 fn debug(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), CommandError> {
-    if !server.config.settings.enable_debug_command.allows(client) {
-        return Err(CommandError::new(
-            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
-             from a local connection, otherwise you need to set this option in the configuration file, and then \
-             restart the server.",
-        ));
-    }
     let name = String::from_utf8_lossy(args.at(1)).to_ascii_lowercase();
     let found =
         SUBCOMMANDS.iter().find(|(known, count, _)| *known == name && count.contains(&(args.len() - 1)));
