@@ -6,7 +6,7 @@ use std::time::Duration;
 use resp::Value;
 
 use super::support::client::Client;
-use super::support::clients::{ioredis, python};
+use super::support::clients::{go, ioredis, python};
 use super::support::topple::{Place, free_ports, on_path};
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -144,6 +144,7 @@ const portNow = async () => Number((await master.info('server')).match(/tcp_port
 enum Follower {
     Python,
     Node,
+    Go,
     Rust,
 }
 
@@ -158,6 +159,14 @@ impl Follower {
             Follower::Node => {
                 let mut command = Command::new("node");
                 command.args(["-e", NODE_FOLLOWER]).arg(ioredis());
+                command
+            }
+            Follower::Go => {
+                let (workspace, libraries) = go();
+                let mut command = Command::new("go");
+                command.args(["run", "tests/e2e/support/follower.go"]).current_dir(&workspace);
+                command.env("GO111MODULE", "off").env("GOPATH", libraries);
+                command.env("GOCACHE", workspace.join("target/clients/go"));
                 command
             }
             Follower::Rust => return follow_in_rust(sentinels).map_err(|error| error.to_string()),
@@ -217,6 +226,11 @@ fn redis_py_and_redis_cli_follow_a_failover() {
 #[test]
 fn ioredis_follows_a_failover() {
     follows(Follower::Node);
+}
+
+#[test]
+fn redigo_follows_a_failover() {
+    follows(Follower::Go);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The Python that has redis-py, and the folder that has ioredis.
+//! The Python that has redis-py, the folder that has ioredis, and the one with Go's libraries.
 
 use std::path::{Path, PathBuf};
 
@@ -24,4 +24,15 @@ pub fn ioredis() -> PathBuf {
         "ioredis is missing: npm install --prefix target/clients/node ioredis@5.4.1"
     );
     path
+}
+
+/// The workspace, and the folder of Debian's Go libraries with redigo, which `tests/run` installs.
+pub fn go() -> (PathBuf, PathBuf) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned();
+    let has_redigo = |folder: &PathBuf| folder.join("src/github.com/FZambia/sentinel").exists();
+    let libraries = [root.join("target/debian/usr/share/gocode"), "/usr/share/gocode".into()]
+        .into_iter()
+        .find(has_redigo)
+        .expect("redigo is missing: apt-get install golang-go golang-github-fzambia-sentinel-dev");
+    (root, libraries)
 }
