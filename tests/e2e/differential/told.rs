@@ -13,7 +13,7 @@ const LOG_TIMES: &[&[u8]] = &[b"age-seconds", b"entry-id", b"timestamp-created",
 
 /// A value in text, as far as it is compared. `block` is what the connection had sent last.
 pub(super) fn told(block: &[Command], value: &Value) -> String {
-    let sorts = block.iter().any(|command| has_no_order(command));
+    let sorts = block.iter().any(has_no_order);
     Pattern::of(&settled(value, sorts), None).to_string()
 }
 
@@ -58,7 +58,7 @@ fn settled(value: &Value, sorts: bool) -> Value {
 /// An array; one of names and values loses those that are not compared.
 fn array(items: &[Value], sorts: bool) -> Value {
     let first = items.first().and_then(Value::as_bytes).unwrap_or_default();
-    let named = items.len() % 2 == 0;
+    let named = items.len().is_multiple_of(2);
     let without: &[&[u8]] = match first {
         b"count" if named => LOG_TIMES,
         b"server" if named => &[b"version"],
