@@ -209,8 +209,18 @@ impl Reader {
                 self.parser = Parser::default();
                 Ok(true)
             }
+            // The fault may be that of a command behind one without arguments, which the parser passed over.
+            Err(_) if self.is_empty_command(start) => Err(Fault::NoArguments),
             Err(error) => Err(Fault::Malformed(error)),
         }
+    }
+
+    fn is_empty_command(&mut self, start: usize) -> bool {
+        let input = &mut self.buffer[..self.filled];
+        let line = input[start..].iter().position(|byte| *byte == b'\r').map_or(0, |length| length + 2);
+        let end = (start + line).min(input.len());
+        let parsed = Parser::default().parse(&mut input[..end], start, 1, LIMITS, &mut self.batch);
+        parsed.is_ok_and(|done| done > start)
     }
 
     /// What the protocol passes over between requests has no place in a file.
@@ -378,6 +388,7 @@ mod tests {
         bad("\r\n", "expected '*' or '#', got byte 0x0d");
         bad("*0\r\n", "a command of no arguments");
         bad("*-1\r\n", "a command of no arguments");
+        bad("*0\r\n*1\r\n3", "a command of no arguments");
         bad("*x\r\n", "invalid multibulk length");
         bad("*1\r\nx4\r\nPING\r\n", "expected '$', got 'x'");
         bad("*1\r\n$-1\r\n", "invalid bulk length");
