@@ -429,7 +429,12 @@ fn automatic_port(call: &Call<'_>, name: &str, kind: &NodeKind, ip: IpAddr) -> O
 fn engine(call: &Call<'_>, options: &Options, given: &Options) -> Outcome<EngineChoice> {
     let text = match (options.text("engine"), &call.session.inputs.engine) {
         (Some(own), _) => own,
-        (None, Some(engine)) => return Ok(engine.clone()),
+        (None, Some(engine)) => {
+            if let EngineChoice::Path(path) = engine {
+                traps::given_program(call, "`--engine`", Spot::Call, path);
+            }
+            return Ok(engine.clone());
+        }
         (None, None) => match given.text("engine") {
             Some(default) => default,
             None => return Ok(EngineChoice::Topple),
@@ -439,7 +444,7 @@ fn engine(call: &Call<'_>, options: &Options, given: &Options) -> Outcome<Engine
         return Ok(EngineChoice::Topple);
     }
     let spot = options.get("engine").map_or(Spot::Call, |_| options.value_spot("engine"));
-    Ok(EngineChoice::Path(traps::program(call, "engine", spot, &text)))
+    Ok(EngineChoice::Path(traps::program(call, spot, &text)))
 }
 
 /// The node's directives, with those of `defaults` where it says nothing itself.

@@ -15,20 +15,34 @@ use super::topology;
 use crate::plan::{EngineChoice, Node, NodeId, NodeKind, Plan, Position};
 
 /// The program of a node that is another server's, as the script names it. Warns when it is not there.
-pub(crate) fn program(call: &Call<'_>, named_by: &str, spot: Spot, text: &str) -> PathBuf {
-    let (path, trouble) = if text.contains('/') {
-        let found = call.session.script.resolve_program(text);
-        (found.path, found.trouble)
-    } else {
-        let missing = on_path(text).is_none().then(|| format!("there is no program `{text}` on PATH"));
-        (PathBuf::from(text), missing)
-    };
-    if let Some(trouble) = trouble {
-        let hint = (!path.exists()).then(|| how_to_install(&path));
-        let failure = Failure::new(spot, format!("{named_by}: {trouble}")).note(hint);
-        call.session.warn_once(call.context, failure);
+pub(crate) fn program(call: &Call<'_>, spot: Spot, text: &str) -> PathBuf {
+    if !text.contains('/') {
+        let path = PathBuf::from(text);
+        given_program(call, "engine", spot, &path);
+        return path;
     }
-    path
+    let found = call.session.script.resolve_program(text);
+    if let Some(trouble) = found.trouble {
+        warn_of_program(call, spot, &found.path, format!("engine: {trouble}"));
+    }
+    found.path
+}
+
+/// Warns when the program that the command line names is not there.
+pub(crate) fn given_program(call: &Call<'_>, named_by: &str, spot: Spot, path: &Path) {
+    let name = path.display();
+    if path.components().count() > 1 {
+        if !path.is_file() {
+            warn_of_program(call, spot, path, format!("{named_by}: there is no file {name}"));
+        }
+    } else if on_path(&name.to_string()).is_none() {
+        warn_of_program(call, spot, path, format!("{named_by}: there is no program `{name}` on PATH"));
+    }
+}
+
+fn warn_of_program(call: &Call<'_>, spot: Spot, path: &Path, message: String) {
+    let hint = (!path.exists()).then(|| how_to_install(path));
+    call.session.warn_once(call.context, Failure::new(spot, message).note(hint));
 }
 
 /// Directives that another server does not know.
@@ -143,8 +157,7 @@ fn localhost_in_process(session: &Session, plan: &Plan, node: &Node, command: &[
     let Some(first) = servers.first() else { return };
     let ports: BTreeSet<u16> = servers.iter().map(|server| server.port).collect();
     let texts = || command.iter().chain(node.env.values());
-    let program = command.first().map_or("", |program| program.rsplit('/').next().unwrap_or_default());
-    let about_nodes = texts().any(|text| has_port(text, &ports)) || is_of_the_family(program);
+    let about_nodes = texts().any(|text| has_port(text, &ports) || is_of_the_family(text));
     let warn = |what: String, spot: Spot| {
         let message = format!("{what} of `{}` says localhost; the nodes are at {}", node.name, first.ip);
         let hint = format!(

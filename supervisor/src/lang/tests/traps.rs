@@ -52,6 +52,24 @@ process("app", #{ command: ["app", "--db", "localhost:5432", "--cache", "localho
         "#]],
     );
     check(&[], r#"process("app", #{ command: ["redis-cli", "-h", "localhost"] });"#, expect![""]);
+    let python = "import redis; redis.Redis(host='localhost')";
+    let source =
+        format!("master(\"m\");\nprocess(\"app\", #{{ command: [\"python3\", \"-c\", \"{python}\"] }});");
+    check(
+        &[],
+        &source,
+        expect![[r#"
+        warning: `command` of `app` says localhost; the nodes are at 127.0.0.1
+          --> t.rhai:2:46
+           |
+         2 | process("app", #{ command: ["python3", "-c", "import redis; redis.Redis(host='localhost')"] });
+           |                                              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           = localhost may mean ::1 first, where none of them listens, and sentinels name nodes by address: write 127.0.0.1, or use `addresses(nodes)`
+
+    "#]],
+    );
+    let other = source.replace("redis", "http").replace("Redis", "Http");
+    check(&[], &other, expect![""]);
 }
 
 #[test]
