@@ -171,6 +171,9 @@ pub enum What {
         fatal: bool,
         /// Where.
         line: usize,
+        /// The imported file that the line is of; none: the script itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
     },
     /// A figure was measured.
     Measure {

@@ -298,9 +298,10 @@ impl World for FakeWorld {
 
     fn note(&mut self, what: What) {
         let line = match what {
-            What::Check { label, held, fatal, line } => {
+            What::Check { label, held, fatal, line, file } => {
                 let kind = if fatal { "require" } else { "check" };
-                format!("{kind} line {line} {held}: {label}")
+                let of = file.map(|file| format!("{file} ")).unwrap_or_default();
+                format!("{kind} {of}line {line} {held}: {label}")
             }
             What::Measure { name, value, unit, max, min } => {
                 format!("measure {name} {value}{unit} max {max:?} min {min:?}")

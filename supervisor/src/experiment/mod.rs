@@ -303,8 +303,8 @@ impl Ending {
             vec!["the option `timeout` of `experiment` sets it".to_owned()],
         );
         if let Some(running) = running {
-            let line = diagnostic.line;
-            running.world.borrow_mut().note(What::Check { label, held: false, fatal: true, line });
+            let (line, file) = (diagnostic.line, session.imported(&diagnostic.file));
+            running.world.borrow_mut().note(What::Check { label, held: false, fatal: true, line, file });
         }
         Self::judged(true, Some(diagnostic))
     }

@@ -702,6 +702,24 @@ experiment("Second try", || { print(pick([1, 2, 3, 4, 5, 6])); });
 }
 
 #[test]
+fn a_check_of_an_imported_file_says_its_file() {
+    let folder = tempfile::tempdir().expect("temporary directory");
+    let text = "fn judged(m) {\n    check(m.running());\n    wait_until(\"1ms\", || false);\n}";
+    std::fs::write(folder.path().join("lib.rhai"), text).expect("written");
+    let folder = folder.path().display().to_string();
+    let source = format!(
+        "import \"{folder}/lib\" as lib;\nlet m = master(\"m\");\nexperiment(\"e\", || {{ lib::judged(m); }});"
+    );
+    let log = run_with(&source, &Selection::default(), |_| {}).log.replace(&folder, "DIR");
+    expect![[r#"
+        100 begin "e" 0
+        100 check DIR/lib.rhai line 2 true: m.running()
+        101 require DIR/lib.rhai line 3 false: false within 1ms; instead: the condition is still false
+        101 end Failed"#]]
+    .assert_eq(&log);
+}
+
+#[test]
 fn a_selection_that_fits_nothing_is_an_error() {
     let script = Rc::new(Script::from_text(
         "t.rhai",

@@ -61,8 +61,9 @@ fn record(call: &Call<'_>, fatal: bool) -> Outcome<(bool, String)> {
         None => call.session.argument_texts(call.context).join(", "),
     };
     let running = call.session.running(call.word.name)?;
-    let line = call.position().line().unwrap_or(0);
-    running.world.borrow_mut().note(What::Check { label: label.clone(), held, fatal, line });
+    let place = call.session.place(call.context);
+    let (line, file) = (place.line, call.session.imported(&place.file));
+    running.world.borrow_mut().note(What::Check { label: label.clone(), held, fatal, line, file });
     if !held {
         running.failed.set(true);
     }

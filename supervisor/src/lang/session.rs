@@ -314,6 +314,11 @@ impl Session {
         Place { file, line: position.line().unwrap_or(0), column: position.position().unwrap_or(0) }
     }
 
+    /// The imported file that a place is in; none for the script itself.
+    pub(crate) fn imported(&self, file: &str) -> Option<String> {
+        (file != self.script.name()).then(|| file.to_owned())
+    }
+
     /// The text of a call's arguments, one by one.
     pub(crate) fn argument_texts(&self, context: &NativeCallContext<'_>) -> Vec<String> {
         let source = self.source(context.call_source());

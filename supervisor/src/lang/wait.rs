@@ -121,13 +121,14 @@ impl Limit {
             return Stop::Halt(Halt::Deadline);
         }
         running.failed.set(true);
-        let line = call.position().line().unwrap_or(0);
+        let place = call.session.place(call.context);
+        let (line, file) = (place.line, call.session.imported(&place.file));
         // A check is a line; the log lines are for the error.
         let brief: Vec<&str> =
             seen.iter().map(String::as_str).filter(|line| !line.starts_with(LOG_NOTE)).collect();
         let label =
             if brief.is_empty() { what.clone() } else { format!("{what}; instead: {}", brief.join("; ")) };
-        running.world.borrow_mut().note(What::Check { label, held: false, fatal: true, line });
+        running.world.borrow_mut().note(What::Check { label, held: false, fatal: true, line, file });
         Stop::Halt(Halt::TimedOut { what, seen })
     }
 

@@ -118,6 +118,9 @@ pub struct CheckSummary {
     pub label: String,
     /// Where.
     pub line: usize,
+    /// The imported file that the line is of; none: the script itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// How often it was judged.
     pub judged: usize,
     /// How often it held.
@@ -328,12 +331,14 @@ fn measures(events: &[(u32, &Event)]) -> Vec<MeasureSummary> {
 fn checks(events: &[(u32, &Event)]) -> Vec<CheckSummary> {
     let mut checks: Vec<CheckSummary> = Vec::new();
     for (repeat, event) in events {
-        let What::Check { label, held, line, .. } = &event.what else { continue };
-        let known = checks.iter().position(|check| check.label == *label && check.line == *line);
+        let What::Check { label, held, line, file, .. } = &event.what else { continue };
+        let known =
+            checks.iter().position(|check| (&check.label, check.line, &check.file) == (label, *line, file));
         let index = known.unwrap_or_else(|| {
             checks.push(CheckSummary {
                 label: label.clone(),
                 line: *line,
+                file: file.clone(),
                 judged: 0,
                 held: 0,
                 failed_in: Vec::new(),

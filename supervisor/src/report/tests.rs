@@ -167,7 +167,7 @@ fn end(story: Story, ms: u64, lost: u64) -> Story {
                 min: None,
             },
         )
-        .at(ms, What::Check { label: "nothing is lost".to_owned(), held, fatal: false, line: 12 })
+        .at(ms, What::Check { label: "nothing is lost".to_owned(), held, fatal: false, line: 12, file: None })
         .at(ms, What::Print { text: "done".to_owned() })
         .at(ms, What::RepeatEnd { outcome })
         .at(ms + 5, What::Exited { node: R1, pid: 101, how: Exit::Signal(9), expected: true })
@@ -185,6 +185,28 @@ fn history(stories: Vec<Story>) -> History {
 
 fn check_text(history: &History, expected: &Expect) {
     expected.assert_eq(&text(history, Paint::default()));
+}
+
+#[test]
+fn checks_of_different_files_are_not_one() {
+    let check = |file: Option<&str>| What::Check {
+        label: "it is up".to_owned(),
+        held: true,
+        fatal: false,
+        line: 3,
+        file: file.map(str::to_owned),
+    };
+    let story =
+        Story::new(0, 0).at(0, What::RepeatBegin).at(1, check(None)).at(2, check(Some("parts/lib.rhai")));
+    let text =
+        text(&history(vec![story.at(3, What::RepeatEnd { outcome: Outcome::Passed })]), Paint::default());
+    let checks: String =
+        text.lines().filter(|line| line.contains("1/1")).map(|line| format!("{}\n", line.trim())).collect();
+    expect![[r#"
+            ok  1/1  it is up  line 3
+            ok  1/1  it is up  parts/lib.rhai:3
+    "#]]
+    .assert_eq(&checks);
 }
 
 #[test]

@@ -138,7 +138,10 @@ impl Section<'_> {
                 verdict.to_owned(),
                 format!("{}/{}", check.held, check.judged),
                 label,
-                format!("line {}", check.line),
+                match &check.file {
+                    None => format!("line {}", check.line),
+                    Some(file) => format!("{file}:{}", check.line),
+                },
             ]);
         }
         let text = table.render("    ", |row, column, cell| match column {
