@@ -11,6 +11,7 @@ mod crowd;
 mod dump;
 mod hashes;
 mod hyperloglog;
+mod introspection;
 mod lists;
 mod scripting;
 mod sets;

@@ -101,7 +101,8 @@ impl State {
     /// A peer of replication.
     pub(crate) const REPLICATION: State = State(32 | 64);
     /// Its commands need a look at who it is before they run.
-    pub(crate) const SPECIAL: State = State(1 | 32 | 64 | 128 | 256 | 512 | 1024 | 2048 | (1 << 24));
+    pub(crate) const SPECIAL: State =
+        State(1 | 32 | 64 | 128 | 256 | 512 | 1024 | 2048 | (1 << 24) | (1 << 26));
 
     /// Something must be done once its command is over.
     pub(crate) const AFTERWARDS: State = State(Self::SPECIAL.0 | Self::TRACKING.0);

@@ -168,7 +168,7 @@ impl Server {
             Err((error, entry)) => {
                 client.last_command = entry;
                 match entry {
-                    Some(entry) => self.refuse(client, entry, &error),
+                    Some(entry) => self.refuse(client, entry, args, &error),
                     None => self.refuse_unknown(client, &error),
                 }
                 return Ran::Done;
@@ -178,13 +178,13 @@ impl Server {
         if entry.has(Flags::PROTECTED)
             && let Some(error) = self.protection(client, entry)
         {
-            self.refuse(client, entry, &error);
+            self.refuse(client, entry, args, &error);
             return Ran::Done;
         }
         match self.gate(client, entry, args) {
             Verdict::Pass => {}
             Verdict::Refuse(error) => {
-                self.refuse(client, entry, &error);
+                self.refuse(client, entry, args, &error);
                 return Ran::Done;
             }
             Verdict::Hold => return Ran::Held,
@@ -208,7 +208,7 @@ impl Server {
 
     /// Refuses a command before it ran. A transaction that is being queued is spoilt; one that EXEC would have run
     /// is over, even where there was none.
-    fn refuse(&mut self, client: &mut Client, entry: &Entry, error: &str) {
+    fn refuse(&mut self, client: &mut Client, entry: &Entry, args: Args<'_>, error: &str) {
         self.stats.rejected(entry);
         if entry.meta.name != "exec" {
             return self.refuse_unknown(client, error);
@@ -216,6 +216,10 @@ impl Server {
         self.discard(client);
         let why = error.strip_prefix("ERR ").unwrap_or(error);
         self.answer_error(client, &format!("EXECABORT Transaction discarded because of: {why}"));
+        if !self.monitors.is_empty() {
+            // They saw MULTI.
+            self.show_line_to_monitors(client, entry, args);
+        }
     }
 
     /// Refuses what is no command.
@@ -458,16 +462,20 @@ fn unknown(args: Args<'_>) -> String {
         if shown.len() >= SHOWN_ARGS_BYTES {
             break;
         }
-        let room = SHOWN_ARGS_BYTES - shown.len();
-        shown.push_str(&format!("'{}' ", String::from_utf8_lossy(&arg[..arg.len().min(room)])));
+        shown.push_str(&format!("'{}' ", shortened(arg, SHOWN_ARGS_BYTES - shown.len())));
     }
-    let name = args.at(0);
-    let name = String::from_utf8_lossy(&name[..name.len().min(SHOWN_ARGS_BYTES)]).into_owned();
+    let name = shortened(args.at(0), SHOWN_ARGS_BYTES);
     format!("ERR unknown command '{name}', with args beginning with: {shown}")
 }
 
+/// What errors quote of an argument: so many bytes, up to a zero byte.
+fn shortened(arg: &[u8], room: usize) -> String {
+    let text = arg.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(&text[..text.len().min(room)]).into_owned()
+}
+
 fn unknown_subcommand(entry: &Entry, name: &[u8]) -> String {
-    let shown = String::from_utf8_lossy(&name[..name.len().min(SHOWN_ARGS_BYTES)]).into_owned();
+    let shown = shortened(name, SHOWN_ARGS_BYTES);
     format!("ERR unknown subcommand '{shown}'. Try {} HELP.", entry.meta.name.to_uppercase())
 }
 

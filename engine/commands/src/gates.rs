@@ -163,7 +163,13 @@ impl Server {
         {
             return Verdict::Refuse(error.into());
         }
-        if self.holds_back(client, entry) {
+        if client.state.has(State::REPLICA) || client.state.has(State::MONITOR) {
+            let reads = any_runs(client, entry, |run| run.has(Flags::READONLY));
+            if reads || self.may_replicate(client, entry, args) {
+                return Verdict::Refuse("ERR Replica can't interact with the keyspace".into());
+            }
+        }
+        if self.holds_back(client, entry, args) {
             client.blocked = Some(Blocked::Paused);
             return Verdict::Hold;
         }
@@ -210,16 +216,12 @@ impl Server {
             return None;
         }
         let bits = self.gates.bits;
-        // EXEC is judged by what it would run: things may have changed since that was queued.
-        let runs = |flag| {
-            let queued = if entry.meta.name == "exec" { client.rare.queued.as_slice() } else { &[] };
-            entry.has(flag) || queued.iter().any(|queued| queued.entry.has(flag))
-        };
+        let runs = |flag| any_runs(client, entry, |run| run.has(flag));
         let all_run = |flag| {
             let queued = if entry.meta.name == "exec" { client.rare.queued.as_slice() } else { &[] };
             entry.has(flag) && queued.iter().all(|queued| queued.entry.has(flag))
         };
-        let write = runs(Flags::WRITE) || entry.has(Flags::MAY_REPLICATE) && entry.meta.group != "pubsub";
+        let write = runs(Flags::WRITE);
         // Whoever looks whether the server is well must hear that it is not.
         let write_or_ping = write || entry.meta.name == "ping";
         if write_or_ping && bits & SNAPSHOT_FAILED != 0 {
@@ -255,23 +257,38 @@ impl Server {
         None
     }
 
-    fn holds_back(&self, client: &Client, entry: &Entry) -> bool {
+    /// Whether this command, or one that EXEC would run, may change data here or at replicas.
+    fn may_replicate(&self, client: &Client, entry: &Entry, args: Args<'_>) -> bool {
+        let may = |entry: &Entry, args: Args<'_>| match self.declared_flags(entry, args) {
+            Some(declared) => !declared.has(scripting::Flags::NO_WRITES),
+            None => entry.has(Flags::WRITE) || entry.has(Flags::MAY_REPLICATE),
+        };
+        let queued = if entry.meta.name == "exec" { client.rare.queued.as_slice() } else { &[] };
+        may(entry, args) || queued.iter().any(|queued| may(queued.entry, queued.args()))
+    }
+
+    fn holds_back(&self, client: &Client, entry: &Entry, args: Args<'_>) -> bool {
         if client.state.has(State::REPLICATION) {
             return false;
         }
         let Some(pause) = self.gates.pause else { return false };
-        let writes = entry.has(Flags::WRITE) || entry.has(Flags::MAY_REPLICATE);
-        let exec = entry.meta.name == "exec"
-            && client.rare.queued.iter().any(|queued| queued.entry.has(Flags::WRITE));
         match pause.what {
             // What could lift the pause, or end the server, must get through.
             Paused::All => !matches!(
                 entry.full_name.as_str(),
                 "client|unpause" | "client|pause" | "shutdown" | "replconf"
             ),
-            Paused::Writes => (writes && !client.state.has(State::MULTI)) || exec,
+            // Queued too: by the time of EXEC another may be the master.
+            Paused::Writes => self.may_replicate(client, entry, args),
         }
     }
+}
+
+/// Whether this command, or one that it would run, is of a kind. EXEC is judged by what was queued: things may have
+/// changed since.
+fn any_runs(client: &Client, entry: &Entry, is: impl Fn(&Entry) -> bool) -> bool {
+    let queued = if entry.meta.name == "exec" { client.rare.queued.as_slice() } else { &[] };
+    is(entry) || queued.iter().any(|queued| is(queued.entry))
 }
 
 fn works_subscribed(entry: &Entry) -> bool {

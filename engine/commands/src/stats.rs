@@ -93,7 +93,7 @@ impl Stats {
     /// A command was answered with an error.
     pub(crate) fn error(&mut self, text: &str) {
         self.error_count += 1;
-        let code = text.split(' ').next().unwrap_or_default();
+        let code = text.split_once(' ').map_or("ERR", |(code, _)| code);
         if let Some(count) = self.errors.get_mut(code) {
             *count += 1;
         } else if self.errors.len() < MOST_ERROR_CODES {

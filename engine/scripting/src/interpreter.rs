@@ -95,7 +95,7 @@ pub(crate) fn run(kind: Kind, memory_bytes: usize, gauge: Gauge, steps: &Yielder
 }
 
 /// A reply's bytes, and the error it is.
-type Written = (Vec<u8>, Option<Failure>);
+type Written = (Vec<u8>, Vec<Failure>);
 
 struct Interpreter {
     lua: Lua,
@@ -225,10 +225,7 @@ impl Interpreter {
         self.state.resp3.set(false);
         self.state.replicate.set(3);
         match self.try_run(&run) {
-            Ok(Ok(mut writer)) => {
-                let failure = writer.1.take();
-                Finished::Reply { bytes: writer.0, failure, args: run.args }
-            }
+            Ok(Ok((bytes, failures))) => Finished::Reply { bytes, failures, args: run.args },
             Ok(Err(uncaught)) => Finished::Failed(failure(&uncaught, &run.shown)),
             Err(error) => Finished::Failed(failure(&self.uncaught(&error), &run.shown)),
         }
@@ -253,9 +250,15 @@ impl Interpreter {
                 drop(results);
                 let protocol = if run.resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
                 let script_resp3 = self.state.resp3.get();
-                let mut writer = ReplyWriter { names: &self.names, protocol, script_resp3, out: Vec::new() };
-                let failure = writer.reply(&value)?;
-                Ok(Ok((writer.out, failure)))
+                let mut writer = ReplyWriter {
+                    names: &self.names,
+                    protocol,
+                    script_resp3,
+                    out: Vec::new(),
+                    failures: Vec::new(),
+                };
+                writer.reply(&value)?;
+                Ok(Ok((writer.out, writer.failures)))
             }
             Err(uncaught) => Ok(Err(uncaught)),
         }

@@ -100,8 +100,8 @@ pub enum Finished {
     Reply {
         /// The bytes.
         bytes: Vec<u8>,
-        /// The reply is an error, which the script returned.
-        failure: Option<Failure>,
+        /// The errors that the reply is or holds; each counts like a command's.
+        failures: Vec<Failure>,
         /// The arguments, for their memory.
         args: Arguments,
     },

@@ -48,6 +48,8 @@ pub(crate) struct ReplyWriter<'a> {
     /// The script asked for RESP3.
     pub(crate) script_resp3: bool,
     pub(crate) out: Vec<u8>,
+    /// The errors written.
+    pub(crate) failures: Vec<Failure>,
 }
 
 impl ReplyWriter<'_> {
@@ -55,24 +57,20 @@ impl ReplyWriter<'_> {
         Writer::new(&mut self.out, self.protocol)
     }
 
-    /// Writes the reply. If it is an error itself, gives that: it is counted like any command's.
-    pub(crate) fn reply(&mut self, value: &Value) -> mlua::Result<Option<Failure>> {
-        if let Value::Table(table) = value
-            && let Value::String(text) = table.raw_get(&self.names.err)?
-        {
-            let counted = table.raw_get::<Value>("ignore_error_stats_update")?;
-            let message = one_line(without_line_end(until_nul(&text.as_bytes())));
-            self.error(&message);
-            return Ok(Some(Failure { message, counted: counted.as_boolean() == Some(true) }));
-        }
-        self.value(value, 0)?;
-        Ok(None)
+    /// Writes the reply.
+    pub(crate) fn reply(&mut self, value: &Value) -> mlua::Result<()> {
+        self.value(value, 0)
     }
 
-    fn error(&mut self, message: &[u8]) {
+    /// Writes an error, and notes it.
+    fn error(&mut self, table: &Table, text: &LuaString) -> mlua::Result<()> {
+        let message = one_line(without_line_end(until_nul(&text.as_bytes())));
         self.out.push(b'-');
-        self.out.extend_from_slice(message);
+        self.out.extend_from_slice(&message);
         self.out.extend_from_slice(b"\r\n");
+        let counted = table.raw_get::<Value>("ignore_error_stats_update")?;
+        self.failures.push(Failure { message, counted: counted.as_boolean() == Some(true) });
+        Ok(())
     }
 
     fn value(&mut self, value: &Value, depth: usize) -> mlua::Result<()> {
@@ -93,8 +91,7 @@ impl ReplyWriter<'_> {
     fn table(&mut self, table: &Table, depth: usize) -> mlua::Result<()> {
         let names = self.names;
         if let Value::String(text) = table.raw_get(&names.err)? {
-            let message = one_line(without_line_end(until_nul(&text.as_bytes())));
-            self.error(&message);
+            self.error(table, &text)?;
         } else if let Value::String(text) = table.raw_get(&names.ok)? {
             let status = one_line(&text.as_bytes());
             self.out.push(b'+');

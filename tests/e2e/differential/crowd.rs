@@ -29,7 +29,7 @@ struct Block {
 /// What connections do, and how it is written: a template is a row of blocks, `|` between them. A block
 /// begins with who sends it (`a` is connection 0, which is never closed; `u` and `v` are two of the others, the
 /// same all through the template; `c` any) and has commands with `;` between them. The word `...` stands for one of
-/// `wrapped`, `$c0` to `$c9` are ids of connections, and `=r` is what was last put for `$r`.
+/// `wrapped`, `...+` for one that has arguments, `$c0` to `$c9` are ids of connections, and `=r` is what was last put for `$r`.
 pub(super) struct Play<'a> {
     pub(super) templates: &'a [&'a str],
     pub(super) wrapped: &'a [&'a str],
@@ -69,8 +69,11 @@ impl Play<'_> {
     fn command(&self, template: &str, picked: &mut HashMap<String, Vec<u8>>, random: &mut Random) -> Command {
         let mut words: Command = Vec::new();
         for word in template.split(' ') {
-            if word == "..." {
-                let wrapped = random.pick(self.wrapped);
+            if word == "..." || word == "...+" {
+                let mut wrapped = random.pick(self.wrapped);
+                while word == "...+" && !wrapped.contains(' ') {
+                    wrapped = random.pick(self.wrapped);
+                }
                 words.append(&mut self.command(wrapped, picked, random));
                 continue;
             }
@@ -160,7 +163,7 @@ impl Side {
         if commands.iter().any(|command| command[0] == b"EXEC") {
             given = given.into_iter().flat_map(elements).collect();
         }
-        given.sort_by_key(is_message);
+        given.sort_by_key(is_told);
         // Which of several patterns is told of a message first is a table's order.
         let published = |value: &Value| match value {
             Value::Push(items) | Value::Array(items) if is_message(value) => {
@@ -181,7 +184,7 @@ impl Side {
     }
 }
 
-/// Reads so many values, or up to the fence.
+/// Reads so many replies, or up to the fence.
 fn receive(client: &mut Client, count: Option<usize>, mut take: impl FnMut(Value)) -> io::Result<()> {
     let mut read = 0;
     while count != Some(read) {
@@ -189,8 +192,8 @@ fn receive(client: &mut Client, count: Option<usize>, mut take: impl FnMut(Value
         if value.as_error().is_some_and(|text| text.starts_with("ERR unknown command 'FENCE'")) {
             return Ok(());
         }
+        read += usize::from(!is_told(&value));
         take(value);
-        read += 1;
     }
     Ok(())
 }
@@ -205,6 +208,12 @@ fn elements(value: Value) -> Vec<Value> {
         }
         value => vec![value],
     }
+}
+
+/// Whether it came unasked.
+fn is_told(value: &Value) -> bool {
+    let seen = |text: &[u8]| super::told::is_monitor_line(text);
+    is_message(value) || matches!(value, Value::Push(_)) || matches!(value, Value::Simple(text) if seen(text))
 }
 
 /// Whether it was published.

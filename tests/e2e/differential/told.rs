@@ -11,6 +11,28 @@ const CLIENT_FIELDS: &[&str] =
 /// What is not told of an ACL LOG entry: how long ago it was, and what 7.2 adds.
 const LOG_TIMES: &[&[u8]] = &[b"age-seconds", b"entry-id", b"timestamp-created", b"timestamp-last-updated"];
 
+/// Fields of INFO that follow from what was done, and what begins a line of its statistics.
+const INFO_FIELDS: &[&str] = &[
+    "blocked_clients",
+    "connected_clients",
+    "db0",
+    "db1",
+    "evicted_keys",
+    "expired_keys",
+    "keyspace_hits",
+    "keyspace_misses",
+    "pubsub_channels",
+    "pubsub_patterns",
+    "pubsubshard_channels",
+    "rdb_changes_since_last_save",
+    "total_commands_processed",
+    "total_error_replies",
+    "tracking_clients",
+    "tracking_total_items",
+    "tracking_total_keys",
+    "tracking_total_prefixes",
+];
+
 /// A value in text, as far as it is compared. `block` is what the connection had sent last.
 pub(super) fn told(block: &[Command], value: &Value) -> String {
     let sorts = block.iter().any(has_no_order);
@@ -32,6 +54,9 @@ fn settled(value: &Value, sorts: bool) -> Value {
         Value::Simple(text) if is_monitor_line(text) => Value::Simple(monitor_line(text)),
         Value::Bulk(text) | Value::Verbatim(_, text) if text.starts_with(b"id=") => {
             Value::Bulk(client_lines(&String::from_utf8_lossy(text)))
+        }
+        Value::Bulk(text) | Value::Verbatim(_, text) if text.starts_with(b"# ") => {
+            Value::Bulk(info(&String::from_utf8_lossy(text)))
         }
         Value::Bulk(text) if text.starts_with(b"user ") => Value::Bulk(acl_line(text)),
         Value::Error(text) => Value::Error(error(&String::from_utf8_lossy(text))),
@@ -96,7 +121,7 @@ fn is_slow_entry(items: &[Value]) -> bool {
 }
 
 /// Time, database and sender, command.
-fn is_monitor_line(text: &[u8]) -> bool {
+pub(super) fn is_monitor_line(text: &[u8]) -> bool {
     text.first().is_some_and(u8::is_ascii_digit) && text.contains(&b'[')
 }
 
@@ -113,6 +138,19 @@ fn client_lines(text: &str) -> Vec<u8> {
     let kept = |field: &&str| field.split_once('=').is_some_and(|(name, _)| CLIENT_FIELDS.contains(&name));
     let line = |line: &str| line.split(' ').filter(kept).collect::<Vec<_>>().join(" ");
     text.lines().map(line).collect::<Vec<_>>().join("\n").into_bytes()
+}
+
+fn info(text: &str) -> Vec<u8> {
+    let line = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        let timeless = |part: &&str| !part.starts_with("usec") && !part.starts_with("avg_ttl");
+        let value = value.split(',').filter(timeless).collect::<Vec<_>>().join(",");
+        let counts = name.starts_with("cmdstat_") || name.starts_with("errorstat_");
+        (counts || INFO_FIELDS.contains(&name)).then(|| format!("{name}:{value}"))
+    };
+    let mut lines: Vec<String> = text.lines().filter_map(line).collect();
+    lines.sort();
+    lines.join("\n").into_bytes()
 }
 
 /// A user as in an ACL file, without its rules of commands, and without a flag that 7.0 leaves unsaid.

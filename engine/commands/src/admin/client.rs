@@ -264,11 +264,18 @@ fn list(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), 
     let master = server.replicating.upstream.as_ref().and_then(|upstream| upstream.listed_client());
     let mut all: Vec<&Client> = server.clients.iter().chain([&*client]).chain(master).collect();
     all.sort_by_key(|client| client.id.id);
-    let wanted = |client: &&Client| {
-        of_type.as_deref().is_none_or(|word| is_of_type(client, word))
-            && ids.as_ref().is_none_or(|ids| ids.contains(&client.id.id))
+    let listed: Vec<&Client> = match ids {
+        // As often and in the order asked for.
+        Some(ids) => {
+            let with = |id: u64| all.iter().copied().find(|client| client.id.id == id);
+            ids.into_iter().filter_map(with).collect()
+        }
+        None => {
+            let is_wanted = |client: &&Client| of_type.as_deref().is_none_or(|word| is_of_type(client, word));
+            all.into_iter().filter(is_wanted).collect()
+        }
     };
-    let text: String = all.into_iter().filter(wanted).map(|client| describe(client, now_ms) + "\n").collect();
+    let text: String = listed.into_iter().map(|client| describe(client, now_ms) + "\n").collect();
     client.writer().verbatim("txt", text.as_bytes());
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! CONFIG and its subcommands.
 
 use resp::Args;
+use types::glob::{Case, matches};
 use types::{Command, CommandError, Flags, Meta};
 
 use super::{container, help, plain};
@@ -73,8 +74,9 @@ fn get(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), C
     let mut writer = client.writer();
     writer.map(found.len());
     for (name, value) in found {
-        // One that was asked for by name is called as it was asked for.
-        let asked = patterns.iter().find(|pattern| pattern.eq_ignore_ascii_case(name.as_bytes()));
+        // One that was asked for by name is called as it was asked for, unless a pattern came first.
+        let asked = patterns.iter().find(|pattern| matches(pattern, name.as_bytes(), Case::Insensitive));
+        let asked = asked.filter(|asked| asked.eq_ignore_ascii_case(name.as_bytes()));
         writer.bulk(asked.copied().unwrap_or(name.as_bytes()));
         writer.bulk(value.as_bytes());
     }
@@ -89,7 +91,7 @@ fn set(server: &mut Server, client: &mut Client, args: Args<'_>) -> Result<(), C
     check_names(server, client, pairs)?;
     let before = server.config.clone();
     for at in (0..pairs.len()).step_by(2) {
-        let name = String::from_utf8_lossy(pairs.at(at)).into_owned();
+        let name = String::from_utf8_lossy(pairs.at(at)).to_ascii_lowercase();
         if let Err(error) = server.config.set_live(&name, pairs.at(at + 1)) {
             server.config = before;
             return Err(refused(&name, &error));
@@ -116,8 +118,10 @@ fn check_names(server: &Server, client: &Client, pairs: Args<'_>) -> Result<(), 
     let allowed = server.config.settings.enable_protected_configs.allows(client);
     for at in (0..pairs.len()).step_by(2) {
         let name = String::from_utf8_lossy(pairs.at(at)).to_ascii_lowercase();
-        server.config.check_live(&name).map_err(|error| refused(&name, &error))?;
-        let invalid = |reason: &str| refused(&name, &SetError::Invalid(reason.into()));
+        // They are called as they were written; what is wrong with a value is told of the directive.
+        let written = String::from_utf8_lossy(pairs.at(at));
+        server.config.check_live(&name).map_err(|error| refused(&written, &error))?;
+        let invalid = |reason: &str| refused(&written, &SetError::Invalid(reason.into()));
         if PROTECTED.contains(&name.as_str()) && !allowed {
             return Err(invalid("can't set protected config"));
         }

@@ -151,8 +151,9 @@ fn wrong_argument(name: &str, words: &[Vec<u8>], reason: String) -> ConfigError 
 /// One word may hold several for a directive that takes several.
 fn as_line(name: &str, words: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, String> {
     match words {
+        // One that came quoted may hold a quote of its own.
         [word] if !word.is_empty() && splits(name) => {
-            resp::split::split_words(word).map_err(|_| "Unbalanced quotes in configuration line".into())
+            Ok(resp::split::split_words(word).unwrap_or_else(|_| words.to_vec()))
         }
         _ => Ok(words.to_vec()),
     }

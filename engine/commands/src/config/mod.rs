@@ -220,12 +220,7 @@ impl Config {
 
     /// The line that sets a directive without meaning as it is set now.
     fn inert_line(&self, one: &inert::Inert) -> String {
-        let value = &self.inert[one.name];
-        let plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
-        match plain {
-            true => format!("{} {value}", one.name),
-            false => format!("{} {}", one.name, resp::split::quote(value.as_bytes())),
-        }
+        format!("{} {}", one.name, setting::word_in_file(&self.inert[one.name]))
     }
 
     /// The value of a declared directive, as CONFIG GET shows it.

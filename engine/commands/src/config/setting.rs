@@ -13,10 +13,7 @@ pub(super) trait Setting: Sized {
     fn show(&self) -> String;
     /// The words of a line that sets it, as CONFIG REWRITE writes it; more than one for repeated lines.
     fn lines(&self) -> Vec<String> {
-        let shown = self.show();
-        let plain = !shown.is_empty()
-            && shown.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\'' && b != b'\\');
-        vec![if plain { shown } else { resp::split::quote(shown.as_bytes()) }]
+        vec![word_in_file(&self.show())]
     }
     /// The value in force when `self` is given after `earlier`.
     fn after(self, _earlier: &Self) -> Self {
@@ -24,6 +21,15 @@ pub(super) trait Setting: Sized {
     }
     /// Whether CONFIG SET's one word is split into several.
     const MANY_WORDS: bool = false;
+}
+
+/// A value as one word of a file: in quotes where it must be.
+pub(super) fn word_in_file(value: &str) -> String {
+    let needs_none = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\'' && b != b'\\';
+    match !value.is_empty() && value.bytes().all(needs_none) {
+        true => value.to_owned(),
+        false => resp::split::quote(value.as_bytes()),
+    }
 }
 
 fn one(words: &[Vec<u8>]) -> Result<&[u8], String> {
@@ -110,8 +116,11 @@ impl Setting for u64 {
     }
 }
 
-/// Reads `64mb` and the like: `k`, `m`, `g` are powers of 1000, `kb`, `mb`, `gb` of 1024.
+/// Reads `64mb` and the like: `k`, `m`, `g` are powers of 1000, `kb`, `mb`, `gb` of 1024. Nothing is zero.
 pub(crate) fn parse_memory(word: &[u8]) -> Option<u64> {
+    if word.is_empty() {
+        return Some(0);
+    }
     let split = word.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(word.len());
     let (digits, unit) = word.split_at(split);
     let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
@@ -144,7 +153,8 @@ impl Setting for Words {
     }
 
     fn lines(&self) -> Vec<String> {
-        vec![if self.0.is_empty() { "\"\"".into() } else { self.show() }]
+        let words: Vec<String> = self.0.iter().map(|word| word_in_file(word)).collect();
+        vec![if words.is_empty() { "\"\"".into() } else { words.join(" ") }]
     }
 }
 
@@ -213,7 +223,7 @@ impl Setting for Option<(String, u16)> {
     }
 
     fn lines(&self) -> Vec<String> {
-        self.iter().map(|(host, port)| format!("{host} {port}")).collect()
+        self.iter().map(|(host, port)| format!("{} {port}", word_in_file(host))).collect()
     }
 }
 
@@ -268,6 +278,7 @@ impl NotifyFlags {
     pub const KEYEVENT: u16 = 1 << 15;
     /// What `A` stands for: all classes but `m` and `n`.
     const ALL: u16 = 0x1ff | 1 << 11;
+    /// In the order they are shown in. Redis leaves `n` out behind `A`, and so loses it when it rewrites its file.
     const LETTERS: [(u8, u16); 14] = [
         (b'g', 1),
         (b'$', 2),
@@ -279,10 +290,10 @@ impl NotifyFlags {
         (b'e', 128),
         (b't', 256),
         (b'd', 1 << 11),
-        (b'm', 512),
         (b'n', 1024),
         (b'K', Self::KEYSPACE),
         (b'E', Self::KEYEVENT),
+        (b'm', 512),
     ];
 }
 

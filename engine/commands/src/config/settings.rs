@@ -227,7 +227,7 @@ directives! {
     /// Bytes of recent stream kept for partial resynchronization.
     repl_backlog_size: u64 = "1mb", "repl-backlog-size", Live, 1..=i64::MAX;
     /// Seconds after which a master without replicas gives its backlog up; 0 for never.
-    repl_backlog_ttl: i64 = "3600", "repl-backlog-ttl", Live, SECONDS;
+    repl_backlog_ttl: i64 = "3600", "repl-backlog-ttl", Live, 0..=i64::MAX;
     /// Whether full syncs go straight to the sockets.
     repl_diskless_sync: bool = "yes", "repl-diskless-sync", Live;
     /// Seconds to wait for more replicas before a diskless sync.
@@ -318,23 +318,23 @@ directives! {
     /// Nodes at each end of a list that are not compressed; 0 for none at all.
     list_compress_depth: i64 = "0", "list-compress-depth", Live, SECONDS;
     /// Integers up to which a set of integers is compact.
-    set_max_intset_entries: u64 = "512", "set-max-intset-entries", Live, 0..=i64::MAX;
+    set_max_intset_entries: i64 = "512", "set-max-intset-entries", Live, 0..=i64::MAX;
     /// Members up to which a set is compact.
-    set_max_listpack_entries: u64 = "128", "set-max-listpack-entries", Live, 0..=i64::MAX;
+    set_max_listpack_entries: i64 = "128", "set-max-listpack-entries", Live, 0..=i64::MAX;
     /// Bytes of the longest member of a compact set.
     set_max_listpack_value: u64 = "64", "set-max-listpack-value", Live, 0..=i64::MAX;
     /// Fields up to which a hash is compact.
-    hash_max_listpack_entries: u64 = "512", "hash-max-listpack-entries" | "hash-max-ziplist-entries", Live, 0..=i64::MAX;
+    hash_max_listpack_entries: i64 = "512", "hash-max-listpack-entries" | "hash-max-ziplist-entries", Live, 0..=i64::MAX;
     /// Bytes of the longest field or value of a compact hash.
     hash_max_listpack_value: u64 = "64", "hash-max-listpack-value" | "hash-max-ziplist-value", Live, 0..=i64::MAX;
     /// Members up to which a sorted set is compact.
-    zset_max_listpack_entries: u64 = "128", "zset-max-listpack-entries" | "zset-max-ziplist-entries", Live, 0..=i64::MAX;
+    zset_max_listpack_entries: i64 = "128", "zset-max-listpack-entries" | "zset-max-ziplist-entries", Live, 0..=i64::MAX;
     /// Bytes of the longest member of a compact sorted set.
     zset_max_listpack_value: u64 = "64", "zset-max-listpack-value" | "zset-max-ziplist-value", Live, 0..=i64::MAX;
     /// Bytes in a node of a stream; 0 for no limit.
     stream_node_max_bytes: u64 = "4096", "stream-node-max-bytes", Live, 0..=i64::MAX;
     /// Entries in a node of a stream; 0 for no limit.
-    stream_node_max_entries: u64 = "100", "stream-node-max-entries", Live, 0..=i64::MAX;
+    stream_node_max_entries: i64 = "100", "stream-node-max-entries", Live, 0..=i64::MAX;
     /// Bytes up to which a HyperLogLog is sparse.
     hll_sparse_max_bytes: u64 = "3000", "hll-sparse-max-bytes", Live, 0..=i64::MAX;
 }
@@ -345,15 +345,15 @@ impl Settings {
         keyspace::values::Limits {
             list_max_listpack_size: self.list_max_listpack_size,
             list_compress_depth: self.list_compress_depth,
-            set_max_intset_entries: self.set_max_intset_entries,
-            set_max_listpack_entries: self.set_max_listpack_entries,
+            set_max_intset_entries: self.set_max_intset_entries as u64,
+            set_max_listpack_entries: self.set_max_listpack_entries as u64,
             set_max_listpack_value: self.set_max_listpack_value,
-            hash_max_listpack_entries: self.hash_max_listpack_entries,
+            hash_max_listpack_entries: self.hash_max_listpack_entries as u64,
             hash_max_listpack_value: self.hash_max_listpack_value,
-            zset_max_listpack_entries: self.zset_max_listpack_entries,
+            zset_max_listpack_entries: self.zset_max_listpack_entries as u64,
             zset_max_listpack_value: self.zset_max_listpack_value,
             stream_node_max_bytes: self.stream_node_max_bytes,
-            stream_node_max_entries: self.stream_node_max_entries,
+            stream_node_max_entries: self.stream_node_max_entries as u64,
             hll_sparse_max_bytes: self.hll_sparse_max_bytes,
             seed,
             ..keyspace::values::Limits::default()

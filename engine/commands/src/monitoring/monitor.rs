@@ -41,7 +41,7 @@ impl Server {
         }
     }
 
-    pub(super) fn show_line_to_monitors(&mut self, client: &Client, entry: &Entry, args: Args<'_>) {
+    pub(crate) fn show_line_to_monitors(&mut self, client: &Client, entry: &Entry, args: Args<'_>) {
         let now_us = self.host.wall_us();
         let address = client.peer.address.as_str();
         let from = match address.strip_suffix(":0").filter(|path| path.starts_with('/')) {
@@ -55,7 +55,10 @@ impl Server {
         }
         line.push_str("\r\n");
         for id in self.monitors.clone() {
-            self.clients.send(id, line.as_bytes());
+            // One that has said QUIT gets no more than its reply.
+            if id != client.id || !client.state.has(State::CLOSING) {
+                self.clients.send(id, line.as_bytes());
+            }
         }
     }
 

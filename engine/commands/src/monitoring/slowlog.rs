@@ -8,7 +8,7 @@ use types::{Command, CommandError, Flags, Meta};
 
 use super::secrets::without_secrets;
 use crate::admin::{container, help, plain};
-use crate::client::Client;
+use crate::client::{Client, State};
 use crate::server::Server;
 use crate::table::{AdminHandler, Entry};
 
@@ -124,14 +124,19 @@ impl Server {
         if entry.has(Flags::SKIP_SLOWLOG) || max_len == 0 {
             return;
         }
+        // Redis's scripts have a client of their own, which has neither.
+        let (address, name) = match client.state.has(State::IN_SCRIPT) {
+            true => ("?:0".into(), String::new()),
+            false => (client.peer.address.clone(), client.name.clone()),
+        };
         let log = &mut self.slowlog;
         log.entries.push_front(SlowEntry {
             id: log.next_id,
             at_s: self.now.wall.0 / 1000,
             took_us,
             args: kept(&without_secrets(entry, args)),
-            address: client.peer.address.clone(),
-            name: client.name.clone(),
+            address,
+            name,
         });
         log.next_id += 1;
         log.trim(max_len);

@@ -48,7 +48,7 @@ impl Server {
     }
 
     /// Whether a command may be timed together with its neighbours. Where it has none, its own time costs no
-    /// more; what a script calls is never shown as slow.
+    /// more.
     pub(crate) fn is_timed_in_runs(&self, client: &Client, entry: &Entry, args: Args<'_>) -> bool {
         args.len() <= entry.quick_up_to
             && !self.timing.closely
@@ -115,8 +115,7 @@ impl Server {
         let settings = &self.config.settings;
         let took_us = took_us as i64;
         let slow = settings.slowlog_log_slower_than;
-        // A script is logged, not what it calls.
-        if slow >= 0 && took_us >= slow && !client.state.has(State::IN_SCRIPT) {
+        if slow >= 0 && took_us >= slow {
             self.log_slow(client, entry, args, took_us);
         }
         let threshold_ms = self.config.settings.latency_monitor_threshold;

@@ -455,7 +455,7 @@ impl Server {
     }
 
     fn free_idle_backlog(&mut self) {
-        let ttl_ms = self.config.settings.repl_backlog_ttl as u64 * 1000;
+        let ttl_ms = (self.config.settings.repl_backlog_ttl as u64).saturating_mul(1000);
         let idle =
             self.replicating.without_replicas_since_ms.filter(|_| self.replicating.replicas.is_empty());
         let Some(since_ms) = idle.filter(|_| ttl_ms > 0 && !self.replicating.is_replica()) else { return };

@@ -24,6 +24,9 @@ impl Server {
             Ok(entry) => entry,
             Err(text) => {
                 self.stats.error(&text);
+                if let Some(entry) = self.command_of_script(args) {
+                    self.stats.rejected(entry);
+                }
                 return Err(text);
             }
         };

@@ -18,8 +18,12 @@ const KEYS: KeySpec =
 const READ_KEYS: KeySpec = KeySpec { flags: &["RO", "access"], ..KEYS };
 
 const BASE: Meta = Meta { group: "scripting", acl: &["scripting"], arity: -3, ..Meta::BASE };
-const RUN: Meta =
-    Meta { complexity: "Depends on the script that is executed.", flags: RUNS, keys: &[KEYS], ..BASE };
+const RUN: Meta = Meta {
+    complexity: "Depends on the script that is executed.",
+    flags: RUNS.and(Flags::MAY_REPLICATE),
+    keys: &[KEYS],
+    ..BASE
+};
 const RUN_RO: Meta = Meta { since: "7.0.0", flags: READS, keys: &[READ_KEYS], ..RUN };
 const TEXT_ARGS: &str = "script numkeys:integer [key [key ...]] [arg [arg ...]]";
 const SHA_ARGS: &str = "sha1 numkeys:integer [key [key ...]] [arg [arg ...]]";

@@ -267,9 +267,16 @@ impl Server {
         // Its commands were propagated one by one.
         self.effects.propagation = Propagation::Nothing;
         self.scripting.targets = Targets::ALL;
+        let failed = match &finished {
+            Finished::Reply { failures, .. } => !failures.is_empty(),
+            other => matches!(other, Finished::Failed(_)),
+        };
+        if failed && let Some(entry) = self.table.find(&running.command[0]) {
+            self.stats.failed(entry);
+        }
         match finished {
-            Finished::Reply { bytes, failure, .. } => {
-                if let Some(failure) = failure.filter(|failure| !failure.counted) {
+            Finished::Reply { bytes, failures, .. } => {
+                for failure in failures.into_iter().filter(|failure| !failure.counted) {
                     self.stats.error(&String::from_utf8_lossy(&failure.message));
                 }
                 client.out.extend_from_slice(&bytes);

@@ -3,12 +3,13 @@
 use resp::Args;
 use resp::number::parse_i64;
 use scripting::machine::{Arguments, Finished, Job, Run};
-use scripting::{Kind, sha1_hex, shebang};
+use scripting::{Flags, Kind, sha1_hex, shebang};
 use types::CommandError;
 
 use super::Script;
 use crate::client::Client;
 use crate::server::Server;
+use crate::table::Entry;
 
 /// Text that SHA-1 names have.
 const NAME_BYTES: usize = 40;
@@ -95,6 +96,22 @@ fn start(
 }
 
 impl Server {
+    /// What the first line of the script or function says that a command runs; none where it says nothing, or is not
+    /// known.
+    pub(crate) fn declared_flags(&self, entry: &Entry, args: Args<'_>) -> Option<Flags> {
+        let name = args.get(1).filter(|_| entry.meta.group == "scripting")?;
+        let flags = match entry.meta.name {
+            "eval" | "eval_ro" => shebang::of_script(name).ok()?.0,
+            "evalsha" | "evalsha_ro" => {
+                let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                self.scripting.scripts.get(&name)?.flags
+            }
+            "fcall" | "fcall_ro" => self.scripting.places.get(&name.to_ascii_lowercase())?.flags,
+            _ => return None,
+        };
+        (!flags.has(Flags::COMPATIBLE)).then_some(flags)
+    }
+
     /// Compiles a script and caches it, unless it is cached already.
     fn define_script(&mut self, name: &str, body: &[u8]) -> Result<(), CommandError> {
         if self.scripting.scripts.contains_key(name) {

@@ -53,7 +53,8 @@ pub const COMMANDS: &[Command<Handler>] = &[
             summary: "Estimates how many different elements were added to HyperLogLogs, taken together.",
             complexity: "O(1) for one key, O(N) for N keys",
             arity: -2,
-            flags: Flags::READONLY,
+            // It keeps its estimate in the value.
+            flags: Flags::READONLY.and(Flags::MAY_REPLICATE),
             keys: &[all_keys(&["RW", "access"])],
             args: "key [key ...]",
             ..HLL

@@ -116,8 +116,9 @@ fn copy_of(ctx: &mut Ctx<'_>, key: Key<'_>) -> Result<Vec<u8>, CommandError> {
 }
 
 pub(super) fn lcs(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), CommandError> {
-    let a = copy_of(ctx, ctx.first_key(args))?;
-    let b = copy_of(ctx, ctx.key(args.at(2)))?;
+    // Both are looked up before either is judged.
+    let (a, b) = (copy_of(ctx, ctx.first_key(args)), copy_of(ctx, ctx.key(args.at(2))));
+    let (a, b) = (a?, b?);
     let options = Options::parse(args)?;
     let table_bytes = (a.len() as u64 + 1).saturating_mul(b.len() as u64 + 1).saturating_mul(4);
     if table_bytes > ctx.max_string_bytes {
