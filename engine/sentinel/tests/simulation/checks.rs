@@ -177,12 +177,13 @@ impl<'a> Ledger<'a> {
             return;
         }
         let id = &self.world.nodes[who].id;
-        let votes = |epoch: u64| {
-            let others = self.supporters.get(&(group, epoch, id.clone()));
-            others.map_or(0, |who| who.len()) + 1
-        };
+        // Its own vote may have gone to another, who asked first; those of others count all the same.
         let stood = self.stood.get(&who).cloned().unwrap_or_default();
-        let won = stood.into_iter().rev().find(|epoch| votes(*epoch) >= self.needed);
+        let supported = self.supporters.iter().filter(|((of, _, whom), _)| *of == group && whom == id);
+        let mut votes: BTreeMap<u64, usize> =
+            supported.map(|((_, epoch, _), voters)| (*epoch, voters.len())).collect();
+        stood.into_iter().for_each(|epoch| *votes.entry(epoch).or_default() += 1);
+        let won = votes.into_iter().rev().find(|(_, votes)| *votes >= self.needed).map(|(epoch, _)| epoch);
         let Some(epoch) = won else {
             self.bad.push(format!("leads group {group} without {} votes in any epoch", self.needed));
             return;
