@@ -269,14 +269,15 @@ impl Server {
             (None, true) => self.add_to_run(entry),
             (None, false) => self.end_alone(client, entry, args, start_ns),
         }
-        if !self.monitors.is_empty() && !retrying {
-            self.show_to_monitors(client, entry, args);
-        }
         if client.state.has(State::TRACKING) {
             self.remember_tracked(client, entry, args);
         }
         if self.effects.dirty != dirty || self.has_effects() {
             self.settle_command(client, args, self.effects.dirty != dirty);
+        }
+        // Behind the events that it caused.
+        if !self.monitors.is_empty() && !retrying {
+            self.show_to_monitors(client, entry, args);
         }
     }
 

@@ -162,7 +162,7 @@ const TRIED: &[&str] = &[
     "XADD $k 1-1 f v",
     "XREAD STREAMS $k $k 0 0",
     "XGROUP CREATE $k g 0",
-    "OBJECT REFCOUNT $k",
+    "OBJECT FREQ $k",
     "MEMORY USAGE $k SAMPLES x",
     "DUMP $k",
     "EVAL return{redis.acl_check_cmd('get',KEYS[1]),redis.acl_check_cmd('set',KEYS[1],'x')} 1 $k",

@@ -59,8 +59,8 @@ impl Play<'_> {
             };
             let commands = commands.split(';').map(|command| self.command(command, &mut picked, random));
             let commands: Vec<Command> = commands.collect();
-            let last = commands.last().expect("a block has a command")[0].as_slice();
-            let open = commands[0][0] == b"MULTI" && last != b"EXEC" && last != b"DISCARD";
+            let ends = |command: &Command| command[0] == b"EXEC" || command[0] == b"DISCARD";
+            let open = commands[0][0] == b"MULTI" && !commands.iter().any(ends);
             Block { who, commands, fenced: !open }
         };
         template.split('|').map(&mut block).collect()
@@ -155,12 +155,13 @@ impl Side {
         let until = if block.fenced { None } else { Some(commands.len()) };
         let (client, received) = (&mut self.clients[block.who], &mut self.received[block.who]);
         let mut given = Vec::new();
-        let read = client
-            .send(commands.iter().map(Vec::as_slice))
-            .and_then(|()| receive(client, until, |value| given.push(value)));
-        // Since 7.2 what a client tells itself follows the reply. Before it came first, in a transaction as an
-        // element of EXEC's reply.
-        if commands.iter().any(|command| command[0] == b"EXEC") {
+        // One that was closed takes nothing; what it was told before is there to be read.
+        let _ = client.send(commands.iter().map(Vec::as_slice));
+        let read = receive(client, until, |value| given.push(value));
+        // Since 7.2 what a client tells itself follows the reply. Before it came first, or in the middle of an array
+        // as one of its elements.
+        let holds_told = |value: &Value| value.as_array().is_some_and(|items| items.iter().any(is_told));
+        if given.iter().any(|value| is_told(value) || holds_told(value)) {
             given = given.into_iter().flat_map(elements).collect();
         }
         given.sort_by_key(is_told);
