@@ -301,7 +301,7 @@ fn fill(word: &str, random: &mut Random) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn what_is_shown_of_clients_and_commands_is_alike() {
+fn views_of_clients_and_commands_are_alike() {
     compare_crowds(&Play {
         templates: TEMPLATES,
         wrapped: DONE,
