@@ -122,32 +122,38 @@ fn snapshot_is_refused_off_the_main_thread() {
     assert_eq!(result.expect_err("refused").kind(), io::ErrorKind::PermissionDenied);
 }
 
+/// Waits for what a child tells.
+fn read_line(pipe: OwnedFd) -> String {
+    let mut pipe = File::from(pipe);
+    let mut text = [0; 32];
+    loop {
+        match pipe.read(&mut text) {
+            Ok(count) => return std::str::from_utf8(&text[..count]).expect("text").trim().to_owned(),
+            Err(_) => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+}
+
 /// A middle process forks a snapshot child and is killed; the child must follow.
 fn snapshot_dies_with_its_parent() {
     sys::become_subreaper().expect("subreaper");
     let middle = sys::fork_snapshot(options("middle"), |child| {
-        let inner = sys::fork_snapshot(options("inner"), |_| {
+        let inner = sys::fork_snapshot(options("inner"), |grandchild| {
+            sys::write_line(grandchild.pipe.as_fd(), "ready").expect("a line");
             loop {
                 std::thread::sleep(Duration::from_secs(1));
             }
         })
         .expect("inner fork");
+        // From then on it is to die with its parent, so that the parent may be killed.
+        read_line(inner.pipe_read);
         sys::write_line(child.pipe.as_fd(), &inner.pid.to_string()).expect("pid");
         loop {
             std::thread::sleep(Duration::from_secs(1));
         }
     })
     .expect("fork");
-    let mut pipe = File::from(middle.pipe_read);
-    let mut text = [0; 32];
-    let inner: i32 = loop {
-        match pipe.read(&mut text) {
-            Ok(count) => {
-                break std::str::from_utf8(&text[..count]).expect("text").trim().parse().expect("pid");
-            }
-            Err(_) => std::thread::sleep(Duration::from_millis(1)),
-        }
-    };
+    let inner: i32 = read_line(middle.pipe_read).parse().expect("pid");
     assert_ne!(inner, middle.pid);
     sys::signal_process(middle.pid, 9).expect("kill");
     assert_eq!(reap(middle.pid), sys::Ended::Signal(9));
