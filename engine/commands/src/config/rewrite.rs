@@ -61,7 +61,7 @@ fn rewritten(config: &Config, old: &str, append: Append) -> String {
         let known = || find(&name).map(|one| one.name).or(inert::find(&name).map(|one| one.name));
         let directive = if trimmed.starts_with('#') { None } else { known() };
         match directive {
-            None => lines.push(line.to_string()),
+            None => lines.push(line.trim_end_matches('\r').to_string()),
             Some(directive) => {
                 seen.insert(directive);
                 // A directive given on several lines keeps as many of them as it still needs.
